@@ -1,0 +1,1 @@
+"""leap-eval: the reproducible evaluation workspace of a children's partnership."""
