@@ -75,11 +75,15 @@ def _s(meaning: str, *among: str, null: bool = False, shape: str | None = None) 
     return Column("str", meaning, null=null, among=among, shape=shape)
 
 
-def _i(meaning: str, low: float | None = None, high: float | None = None, null: bool = False) -> Column:
+def _i(
+    meaning: str, low: float | None = None, high: float | None = None, null: bool = False
+) -> Column:
     return Column("int", meaning, null=null, low=low, high=high)
 
 
-def _f(meaning: str, low: float | None = None, high: float | None = None, null: bool = False) -> Column:
+def _f(
+    meaning: str, low: float | None = None, high: float | None = None, null: bool = False
+) -> Column:
     return Column("float", meaning, null=null, low=low, high=high)
 
 
@@ -135,7 +139,9 @@ FILED_PERSONS = Contract(
         **_SOURCE,
     },
 )
-PERSONS = Contract("persons", "one row per record of a partner", ("record_key",), FILED_PERSONS.columns)
+PERSONS = Contract(
+    "persons", "one row per record of a partner", ("record_key",), FILED_PERSONS.columns
+)
 CONTACTS = Contract(
     "contacts",
     "one row per contact of a record with a service",
@@ -244,7 +250,10 @@ EXPOSURE = Contract(
     ("study_id", "draw"),
     {"study_id": _STUDY, "draw": _i("link draw", -2, 1000)},
     families=(
-        (r"start_[a-z0-9_]+", _i("months from birth month to the first attended contact", -12, 600, null=True)),
+        (
+            r"start_[a-z0-9_]+",
+            _i("months from birth month to the first attended contact", -12, 600, null=True),
+        ),
         (r"used_[a-z0-9_]+", _b("used the service before the age of 48 months")),
         (r"[a-z0-9]+_new_user", _b("no service in play started before time zero")),
         (r"[a-z0-9]+_used_[a-z0-9_]+", _b("a service out of play started before time zero")),
@@ -333,7 +342,20 @@ CUBE = Contract(
     personal=False,
 )
 
-ALL = (FILED_PERSONS, PERSONS, CONTACTS, OUTCOMES, LINKS, EDGES, DRAWS, COHORT, EXPOSURE, DESIGN, ESTIMATES, CUBE)
+ALL = (
+    FILED_PERSONS,
+    PERSONS,
+    CONTACTS,
+    OUTCOMES,
+    LINKS,
+    EDGES,
+    DRAWS,
+    COHORT,
+    EXPOSURE,
+    DESIGN,
+    ESTIMATES,
+    CUBE,
+)
 
 AnyTable = TypeVar("AnyTable")
 
@@ -407,7 +429,9 @@ def _cells(table: ir.Table, contract: Contract) -> list[str]:
     declared = {name: contract.column(name) for name in table.columns}
     dtypes = table.schema()
     counts = {
-        name: (table[name].isnull() if dtypes[name].is_null() else ~_good(table[name], column)).sum()
+        name: (
+            table[name].isnull() if dtypes[name].is_null() else ~_good(table[name], column)
+        ).sum()
         for name, column in declared.items()
         if column is not None and not (dtypes[name].is_null() and column.null)
     }
@@ -420,5 +444,7 @@ def _repeats(table: ir.Table, contract: Contract) -> list[str]:
     if not contract.key:
         return []
     keys = table.select(*contract.key)
-    repeats = int(table.count().to_pyarrow().as_py()) - int(keys.distinct().count().to_pyarrow().as_py())
+    repeats = int(table.count().to_pyarrow().as_py()) - int(
+        keys.distinct().count().to_pyarrow().as_py()
+    )
     return [f"{', '.join(contract.key)}: repeat ({repeats} rows)"] if repeats else []

@@ -1,0 +1,129 @@
+"""Row-level tables: what the intake filed in data/ and what stages hand on in work/."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from leap_eval.contracts import CONTACTS, FILED_PERSONS, OUTCOMES, Contract, check
+from leap_eval.errors import MissingInputError
+from leap_eval.store import parquet
+from leap_eval.store.files import existing, root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import ibis.expr.types as ir
+    import pandas as pd
+
+DIGITS = 9
+_TYPES = {
+    "str": pa.string(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "bool": pa.bool_(),
+    "date": pa.date32(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """All that one partner has filed: three tables with a `period` column, and the periods."""
+
+    persons: ir.Table
+    contacts: ir.Table
+    outcomes: ir.Table
+    periods: tuple[str, ...]
+    submissions: tuple[dict[str, Any], ...]
+
+
+@lru_cache(maxsize=1)
+def engine() -> Any:
+    """Return the embedded engine: DuckDB in memory, for this process."""
+    import ibis
+
+    return ibis.duckdb.connect(threads=int(os.environ.get("LEAP_ENGINE_THREADS", "2")))
+
+
+def read(name: str, contract: Contract) -> ir.Table:
+    """Open work/NAME.parquet as an Ibis table that keeps its contract."""
+    return check(engine().read_parquet(str(existing(f"work/{name}.parquet"))), contract)
+
+
+def frame(name: str, contract: Contract, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read work/NAME.parquet, or some columns of it, as a pandas frame."""
+    if columns is None:
+        check(read(name, contract), contract)
+    table: pd.DataFrame = pq.read_table(
+        existing(f"work/{name}.parquet"), columns=columns
+    ).to_pandas()
+    return table
+
+
+def union(stem: str, contract: Contract) -> ir.Table:
+    """Open work/ingest/*/STEM.parquet, all partners, as one Ibis table."""
+    files = sorted((root() / "work/ingest").glob(f"*/{stem}.parquet"))
+    if not files:
+        raise MissingInputError(
+            f"work/ingest/*/{stem}.parquet is not there; run `dvc repro ingest`"
+        )
+    return check(engine().read_parquet([str(f) for f in files], union_by_name=True), contract)
+
+
+def write(table: Any, name: str, contract: Contract) -> None:
+    """Write work/NAME.parquet after its contract has been checked."""
+    parquet.write(check(table, contract), f"work/{name}.parquet", contract, DIGITS)
+
+
+def empty(contract: Contract) -> pa.Table:
+    """Return a table of this contract without a row."""
+    return pa.schema([(n, _TYPES[c.kind]) for n, c in contract.columns.items()]).empty_table()
+
+
+def filed(partner: str) -> Filed:
+    """Open what the intake has filed for a partner, all periods."""
+    home = root() / "data/extracts" / partner
+    periods = tuple(sorted(p.name for p in home.iterdir() if p.is_dir())) if home.is_dir() else ()
+    if not periods:
+        raise MissingInputError(
+            f"data/extracts/{partner} is not there; run `leap-eval demo` for the pretend LEAP, "
+            "or `leap-eval receive` for a submission"
+        )
+    told = tuple(json.loads((home / p / "submission.json").read_bytes()) for p in periods)
+    return Filed(
+        _periods(home, periods, "persons", FILED_PERSONS),
+        _periods(home, periods, "contacts", CONTACTS),
+        _periods(home, periods, "outcomes", OUTCOMES),
+        periods,
+        told,
+    )
+
+
+def _periods(home: Path, periods: tuple[str, ...], stem: str, contract: Contract) -> ir.Table:
+    import ibis
+
+    parts = [empty(contract).append_column("period", pa.array([], pa.string()))]
+    for period in periods:
+        path = home / period / f"{stem}.parquet"
+        if path.is_file():
+            part = pq.read_table(path)
+            parts.append(part.append_column("period", pa.array([period] * len(part), pa.string())))
+    return ibis.memtable(pa.concat_tables(parts, promote_options="permissive"))
+
+
+def linkage() -> dict[tuple[str, str], pa.Table]:
+    """Read the token tables of data/linkage, by partner and period."""
+    home = root() / "data/linkage"
+    files = sorted(p for p in home.glob("*/*.parquet") if "-" not in p.stem)
+    if not files:
+        raise MissingInputError(
+            "data/linkage is not there; run `leap-eval demo` for the pretend LEAP, "
+            "or `leap-eval receive` for a submission"
+        )
+    return {(p.parent.name, p.stem): pq.read_table(p) for p in files}
