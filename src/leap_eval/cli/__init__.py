@@ -1,0 +1,61 @@
+"""The door: parse, call, exit code. Results to stdout, messages to stderr, never a traceback."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import click
+import typer
+
+from leap_eval.errors import LeapError
+
+app = typer.Typer(
+    name="leap-eval",
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+    help="The evaluation workspace of a children's partnership: de-identified, linked, estimated, "
+    "disclosure-checked. `make findings` runs the whole of it on a pretend LEAP.",
+)
+VERBS = ("demo", "intake", "run", "plan", "release", "page")
+
+
+def _register() -> None:
+    for name in VERBS:
+        importlib.import_module(f"leap_eval.cli.{name}").register(app)
+
+
+def main() -> None:
+    """Run the command line; an expected trouble is one message and its own exit code."""
+    os.umask(0o077)
+    _register()
+    command = typer.main.get_command(app)
+    try:
+        sys.exit(command.main(standalone_mode=False) or 0)
+    except LeapError as known:
+        code, words = known.exit_code, str(known)
+    except click.exceptions.Exit as leave:
+        code, words = leave.exit_code, ""
+    except click.ClickException as usage:
+        usage.show()
+        code, words = 2, ""
+    except (KeyboardInterrupt, click.Abort):
+        code, words = 130, "stopped; nothing half-written is left behind"
+    except Exception as unforeseen:  # noqa: BLE001 - its message may quote a cell
+        code, words = 1, _place(unforeseen)
+    if words:
+        typer.echo(f"leap-eval: {words}", err=True)
+    sys.exit(code)
+
+
+def _place(unforeseen: Exception) -> str:
+    frames = traceback.extract_tb(unforeseen.__traceback__)
+    ours = [f for f in frames if "leap_eval" in f.filename] or frames
+    last = ours[-1]
+    return (
+        f"{Path(last.filename).name}:{last.lineno}: {type(unforeseen).__name__}; report this line"
+    )

@@ -1,0 +1,136 @@
+"""The kernel `leap`: quiet, reproducible, guarded.
+
+The guard is a rail with a clear message, not a wall: the wall is the operating
+system's user, the storage rights and, where it can be had, a network namespace.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from ipykernel.ipkernel import IPythonKernel
+from ipykernel.kernelapp import IPKernelApp
+from ipykernel.zmqshell import ZMQInteractiveShell
+from IPython.core.formatters import DisplayFormatter
+
+from leap_eval import errors
+
+PERSONAL = {"record_key", "study_id", "family_id", "family_key", "record_key_a", "record_key_b"}
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+PR_SET_PDEATHSIG = 1
+
+
+class QuietFormatter(DisplayFormatter):
+    """Shows no row of a person, and of two forms of one thing only the richer."""
+
+    def format(
+        self, obj: Any, include: Any = None, exclude: Any = None
+    ) -> tuple[dict[str, Any], Any]:
+        """Return the forms of `obj` that may stand in a notebook."""
+        columns = getattr(obj, "columns", None)
+        if columns is not None and PERSONAL & {str(c) for c in columns}:
+            return {"text/plain": "row-level: not displayed"}, {}
+        shown, metadata = super().format(obj, include, exclude)
+        if len(shown) > 1:
+            shown.pop("text/plain", None)
+        elif "text/plain" in shown:
+            shown["text/plain"] = ADDRESS.sub("", shown["text/plain"])
+        return shown, metadata
+
+
+class QuietShell(ZMQInteractiveShell):
+    """In a stage an unforeseen error says type, file and line: its message may quote a cell."""
+
+    def init_display_formatter(self) -> None:
+        """Install the formatter that shows no row."""
+        self.display_formatter = QuietFormatter(parent=self)
+
+    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
+        if "LEAP_STAGE" in os.environ:
+            evalue = _quiet(etype, evalue)
+            stb = [f"{etype.__name__}: {evalue}"]
+        super()._showtraceback(etype, evalue, stb)
+
+
+def _quiet(etype: Any, evalue: Any) -> str:
+    if isinstance(evalue, errors.LeapError):
+        return str(evalue)
+    trace, place = evalue.__traceback__, "notebook cell"
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if "leap_eval" in name:
+            place = f"{Path(name).name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{place}: {etype.__name__}; report this line"
+
+
+class QuietKernel(IPythonKernel):
+    """The IPython kernel with the quiet shell."""
+
+    shell_class = QuietShell
+
+
+def guard() -> None:
+    """Refuse connections, other programs, and files of the workspace that are not this stage's."""
+    allowed = tuple(json.loads(os.environ["LEAP_MAY_OPEN"]))
+    home = os.path.realpath(os.environ["LEAP_ROOT"]) + os.sep
+    stage, keys = os.environ["LEAP_STAGE"], os.environ.get("LEAP_KEYS_PLACE")
+    programs = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn")
+
+    def refuse(event: str, args: tuple[Any, ...]) -> None:
+        if event == "open" and isinstance(args[0], (str, bytes)):
+            path = os.path.realpath(os.fsdecode(args[0]))
+            inside = path.startswith(home) and not path[len(home) :].startswith(allowed)
+            if inside or (keys and path.startswith(keys)):
+                place = os.path.relpath(path, home)
+                raise errors.StageError(f"{stage}: {place} is not its own; read through store")
+        elif event == "socket.connect" and isinstance(args[1], tuple):
+            raise errors.StageError(f"{stage}: a stage has no network; take the line out")
+        elif event in programs:
+            raise errors.StageError(f"{stage}: a stage starts no program; take the line out")
+
+    sys.addaudithook(refuse)
+
+
+def main() -> None:
+    """Start the kernel; in a stage guarded, and gone when its parent is gone."""
+    in_stage = "LEAP_STAGE" in os.environ
+    if in_stage and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    app = IPKernelApp.instance(kernel_class=QuietKernel)
+    app.config.InlineBackend.figure_formats = {"svg"}
+    app.config.InlineBackend.print_figure_kwargs = {
+        "bbox_inches": "tight",
+        "metadata": {"Date": None, "Creator": None},
+    }
+    app.config.HistoryManager.enabled = not in_stage
+    app.initialize()
+    if in_stage:
+        guard()
+    app.start()
+
+
+def install(prefix: Path) -> Path:
+    """Install the kernel specification `leap` below `prefix`, and return its place."""
+    place = prefix / "share/jupyter/kernels/leap"
+    place.mkdir(parents=True, exist_ok=True)
+    argv = [sys.executable, "-m", "leap_eval.pipeline.kernel", "-f", "{connection_file}"]
+    spec = {
+        "argv": argv,
+        "display_name": "leap",
+        "language": "python",
+        "metadata": {"debugger": False},
+    }
+    (place / "kernel.json").write_text(json.dumps(spec, indent=1) + "\n", encoding="utf-8")
+    return place
+
+
+if __name__ == "__main__":
+    main()
