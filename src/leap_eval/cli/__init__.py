@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import pkgutil
 import sys
 import traceback
 from pathlib import Path
@@ -21,12 +22,12 @@ app = typer.Typer(
     help="The evaluation workspace of a children's partnership: de-identified, linked, estimated, "
     "disclosure-checked. `make findings` runs the whole of it on a pretend LEAP.",
 )
-VERBS = ("demo", "intake", "run", "plan", "release", "page")
 
 
 def _register() -> None:
-    for name in VERBS:
-        importlib.import_module(f"leap_eval.cli.{name}").register(app)
+    """Every module beside this one adds its own verbs."""
+    for found in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
+        importlib.import_module(f"leap_eval.cli.{found.name}").register(app)
 
 
 def main() -> None:

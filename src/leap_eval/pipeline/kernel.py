@@ -99,6 +99,12 @@ def guard() -> None:
     sys.addaudithook(refuse)
 
 
+def _fonts() -> None:
+    # matplotlib asks the system for its fonts once, by another program: before the guard.
+    if not list(Path(os.environ["MPLCONFIGDIR"]).glob("fontlist*.json")):
+        import matplotlib.font_manager  # noqa: F401 - the import writes the list
+
+
 def main() -> None:
     """Start the kernel; in a stage guarded, and gone when its parent is gone."""
     in_stage = "LEAP_STAGE" in os.environ
@@ -113,6 +119,7 @@ def main() -> None:
     app.config.HistoryManager.enabled = not in_stage
     app.initialize()
     if in_stage:
+        _fonts()
         guard()
     app.start()
 
