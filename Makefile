@@ -1,0 +1,88 @@
+# Two commands matter: `make findings` and `make test`. Each starts from Python 3.11, pip and make.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+UV := .setup/bin/uv
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help findings test lab setup setup-dev browser repro nbval bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+findings: setup ## set up, make the pretend LEAP, run the whole pipeline, tell where the findings are
+	@[ -d data/extracts ] || leap-eval demo
+	@leap-eval check data
+	dvc repro
+	@echo
+	@echo "The findings:"
+	@for page in release/findings-*.html; do echo "  file://$(CURDIR)/$$page"; done
+
+test: setup-dev browser ## set up and pass every test
+	@[ -d data/extracts ] || leap-eval demo
+	@leap-eval check data
+	dvc repro
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+	pytest
+
+lab: setup ## open JupyterLab on the notebooks
+	jupyter lab --config=jupyter/jupyter_server_config.py notebooks/01_ingest.ipynb
+
+repro: setup ## bring every result up to date
+	dvc repro
+
+nbval: setup-dev ## re-run the executed notebooks and compare their outputs
+	pytest --nbval work/notebooks
+
+bench: setup-dev ## the benchmarks on the pretend LEAP, one JSON line each
+	for one in benchmarks/*.py; do echo "$$one"; python "$$one" --quick; done
+
+setup: .venv/.ready ## install what the pipeline needs
+setup-dev: .venv/.ready-dev ## install what the tests need, too
+
+.setup/bin/uv: requirements-setup.lock
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target .setup --require-hashes -r $<
+	@touch $@
+
+.venv/bin/python: | .setup/bin/uv
+	$(UV) venv --quiet --python $(PYTHON) .venv
+
+# uv does the 220 packages in seconds; pip is the fallback where uv cannot reach the index.
+define install
+	$(UV) pip install --quiet --require-hashes --compile-bytecode -r $(1) \
+		|| $(PYTHON) -m pip --python .venv/bin/python install --quiet --require-hashes -r $(1)
+	$(UV) pip install --quiet --no-deps --no-build-isolation -e .
+	leap-eval kernel >/dev/null
+	@umask 077; mkdir -p .dvc .leap data work results; chmod 700 .dvc .leap data work results
+endef
+
+.venv/.ready: requirements.lock pyproject.toml | .venv/bin/python
+	$(call install,requirements.lock)
+	@touch $@
+
+.venv/.ready-dev: requirements-dev.lock pyproject.toml | .venv/bin/python
+	$(call install,requirements-dev.lock)
+	@if [ -d .git ]; then git config filter.nbstripout.clean "$(CURDIR)/.venv/bin/nbstripout"; fi
+	@touch $@ .venv/.ready
+
+# Chromium and Node serve the browser tests alone; without them those tests are skipped, in CI they fail.
+browser:
+	@if ! command -v chromium >/dev/null || ! command -v npm >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium nodejs npm >/dev/null; \
+		else echo "for the browser tests: sudo apt-get install chromium nodejs npm"; fi; fi
+	@if command -v npm >/dev/null && [ -f tests/browser/package-lock.json ] && [ ! -d tests/browser/node_modules ]; then \
+		npm ci --prefix tests/browser --silent --no-audit --no-fund; fi
+
+lock: .setup/bin/uv ## compile the locks anew
+	$(UV) pip compile --quiet --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-header --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+
+clean: ## remove everything that can be made again
+	rm -rf data work results release truth build .leap
