@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,8 @@ def main() -> None:
         "metadata": {"Date": None, "Creator": None},
     }
     app.config.HistoryManager.enabled = not in_stage
+    # ibis 12 asks pandas 3 for an option of pandas 2 at every memtable.
+    warnings.filterwarnings("ignore", message=".*future.infer_string.*")
     app.initialize()
     if in_stage:
         _fonts()

@@ -31,7 +31,8 @@ def root() -> Path:
 
 def on_desk() -> bool:
     """Tell whether a person runs this in JupyterLab, outside the pipeline."""
-    return "ipykernel" in sys.modules and "LEAP_STAGE" not in os.environ
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return shell is not None and "LEAP_STAGE" not in os.environ
 
 
 def written(place: str) -> Path:
