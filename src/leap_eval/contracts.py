@@ -406,9 +406,8 @@ def _names(table: ir.Table, contract: Contract) -> list[str]:
 
 
 def _good(cells: Any, column: Column) -> Any:
-    import ibis
-
-    rules = [ibis.literal(True)]
+    # A rule of its own: a bare literal would not be a column and could not be counted.
+    rules = [cells.notnull()]
     if column.kind == "float":
         rules.append(~cells.cast("float64").isnan())
     if column.among:
@@ -422,7 +421,7 @@ def _good(cells: Any, column: Column) -> Any:
     good = rules[0]
     for rule in rules[1:]:
         good = good & rule
-    return good.fill_null(column.null)
+    return good | cells.isnull() if column.null else good.fill_null(False)
 
 
 def _cells(table: ir.Table, contract: Contract) -> list[str]:

@@ -1,0 +1,148 @@
+"""The whole design: sets, folds, propensities, and the looks at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from leap_eval.design.background import Background, background, filled, standardised, terms
+from leap_eval.design.balance import balance, detectable, overlap
+from leap_eval.design.discover import ArmSet, TrialStarts, arm_sets, trial_starts
+from leap_eval.design.folds import folds
+from leap_eval.design.propensity import Floats, propensities
+from leap_eval.pipeline import track
+from leap_eval.settings import Plan
+
+KEPT = ("study_id", "family_id", "draw", "birth_month", "left_month", "link_weight")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Design:
+    """One row per child for stage 06, and tidy tables of what the design is worth."""
+
+    table: pd.DataFrame
+    discovery: pd.DataFrame
+    balance: pd.DataFrame
+    overlap: pd.DataFrame
+    detectable: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fitted:
+    found: ArmSet
+    e: Floats  # (eligible, arms)
+    names: list[str]
+    x: Floats  # (eligible, covariates)
+    eligible: np.ndarray  # type: ignore[type-arg]  # bools, (n,)
+
+
+def run(plan: Plan, cohort: pd.DataFrame, exposure: pd.DataFrame, seed: int) -> Design:
+    """Design every trial of the plan from background and starts alone.
+
+    One thread throughout: sums over threads differ in their last bits, and an
+    optimiser would turn those into other bytes.
+    """
+    table = _joined(cohort, exposure)
+    fold = folds(table["family_id"].to_numpy(str), seed)
+    columns = _kept(table, plan, fold)
+    fitted: list[_Fitted] = []
+    told: list[pd.DataFrame] = []
+    with threadpool_limits(1):
+        for trial in plan.trials:
+            starts = trial_starts(table, plan, trial)
+            given = background(table, plan, trial, starts.eligible)
+            sets, discovery = arm_sets(starts, plan)
+            told.append(discovery)
+            columns |= _covariates(trial, given)
+            for found in track(sets, f"propensities {trial}"):
+                fitted.append(_fit(found, starts, given, fold[0]))
+    columns |= _set_columns(fitted, len(table))
+    looks = [_looks(f, _family_size(f.found, fitted), plan.levels.band) for f in fitted]
+    return Design(pd.DataFrame(columns), pd.concat(told, ignore_index=True), *_stacked(looks))
+
+
+def _joined(cohort: pd.DataFrame, exposure: pd.DataFrame) -> pd.DataFrame:
+    best = cohort[(cohort["draw"] == 0) & cohort["present"]]
+    joined = best.merge(exposure, on=["study_id", "draw"], how="inner", validate="one_to_one")
+    return joined.sort_values("study_id", ignore_index=True)
+
+
+def _kept(table: pd.DataFrame, plan: Plan, fold: np.ndarray) -> dict[str, object]:  # type: ignore[type-arg]
+    columns: dict[str, object] = {name: table[name] for name in KEPT}
+    columns |= {f"group_{g}": table[g] for g in plan.subgroups}
+    columns |= {f"fold_{r}": f.astype("int64") for r, f in enumerate(fold)}
+    asked = [f"{t}_time_zero" for t in plan.trials]
+    asked += [f"{t}_nc_{n}" for t in plan.trials for n in plan.controls.outcomes]
+    asked += [f"start_{s}" for s in plan.services]
+    return columns | {name: table[name] for name in asked if name in table}
+
+
+def _covariates(trial: str, given: Background) -> dict[str, object]:
+    return {f"{trial}_x_{n}": v for n, v in zip(given.names, given.values.T, strict=True)}
+
+
+def _fit(found: ArmSet, starts: TrialStarts, given: Background, fold: np.ndarray) -> _Fitted:  # type: ignore[type-arg]
+    inside = starts.eligible
+    names, values = filled(given, inside)
+    place = [starts.services.index(s) for s in found.held]
+    held = standardised(starts.started[:, place].astype(float), inside)
+    x = np.hstack([terms(names, values, inside), held])[inside]
+    e = propensities(x, found.label[inside], fold[inside], found.name)
+    return _Fitted(found, e, names, values[inside], inside)
+
+
+def _set_columns(fitted: list[_Fitted], n: int) -> dict[str, object]:
+    columns: dict[str, object] = {}
+    for f in fitted:
+        columns[f"arm.{f.found.name}"] = f.found.label.astype("int64")
+        for a in range(len(f.found.arms)):
+            whole = np.full(n, np.nan)
+            whole[f.eligible] = np.round(f.e[:, a], 8)
+            columns[f"p.{f.found.name}.{a}"] = whole
+    return columns
+
+
+def _family_size(found: ArmSet, fitted: list[_Fitted]) -> int:
+    """Count the contrasts that share a joint band with those of `found`."""
+    kind = found.name.split(":")[0]
+    like = [f.found for f in fitted if f.found.name.split(":")[0] == kind]
+    return max(
+        1,
+        sum(sum(a.text not in ("none", "rest") for a in s.arms) for s in like)
+        if kind.endswith("combination")
+        else len(like),
+    )
+
+
+def _looks(fitted: _Fitted, family: int, level: float) -> tuple[pd.DataFrame, ...]:
+    found = fitted.found
+    arm = found.label[fitted.eligible]
+    seen = overlap(fitted.e, arm)
+    least = detectable(found, seen["ess"].to_numpy(), family, level)
+    rows = (
+        [{"arm": found.name.split(":")[1], "mde80": least}]
+        if isinstance(least, float)
+        else [
+            {"arm": a.text, "mde80": m}
+            for a, m in zip(found.arms[1:], least, strict=True)
+            if a.text != "rest"
+        ]
+    )
+    compared = balance(fitted.x, fitted.names, fitted.e, arm)
+    return tuple(_named(t, found) for t in (compared, seen, pd.DataFrame(rows)))
+
+
+def _named(table: pd.DataFrame, found: ArmSet) -> pd.DataFrame:
+    told = table.assign(trial=found.trial, set=found.name)
+    if "number" in told:
+        told["arm"] = [found.arms[a].text for a in told["number"]]
+    return told[["trial", "set", "arm", *(c for c in table if c not in ("arm", "number"))]]
+
+
+def _stacked(looks: list[tuple[pd.DataFrame, ...]]) -> tuple[pd.DataFrame, ...]:
+    if not looks:
+        return (pd.DataFrame(), pd.DataFrame(), pd.DataFrame())
+    return tuple(pd.concat(part, ignore_index=True) for part in zip(*looks, strict=True))

@@ -1,0 +1,217 @@
+"""A small world with known effects, in the contracts of stages 03 and 04; tests and benchmark share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from leap_eval.settings import Plan, parse_plan
+
+SERVICES = tuple(f"service_{c}" for c in "abcdefgh")
+MAIN = np.array([0.06, 0.05, 0.16, 0.14, 0.08, 0.10, 0.0, 0.0])
+LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+@dataclass(frozen=True)
+class World:
+    """Tables as the stages hand them on, and the mean outcome of every child under any services."""
+
+    plan: Plan
+    cohort: pd.DataFrame
+    exposure: pd.DataFrame
+    outcome: pd.DataFrame
+    background: dict[str, np.ndarray]
+    started: np.ndarray
+    coefficients: dict[str, np.ndarray | float]
+
+    def mean(self, on: np.ndarray) -> float:
+        """The mean outcome over all children if they started `on` (8,) or each its own (n, 8)."""
+        return float(
+            surface(
+                self.background, np.broadcast_to(on, self.started.shape), self.coefficients
+            ).mean()
+        )
+
+    def combination(self, services: tuple[str, ...]) -> float:
+        """The true effect of starting exactly these services against none."""
+        on = np.array([s in services for s in SERVICES])
+        return self.mean(on) - self.mean(np.zeros(8, bool))
+
+    def synergy(self, a: str, b: str) -> float:
+        """The true synergy of a pair, all other services as they happened."""
+        places = [SERVICES.index(a), SERVICES.index(b)]
+        told = 0.0
+        for yes_a, yes_b, sign in ((1, 1, 1), (1, 0, -1), (0, 1, -1), (0, 0, 1)):
+            on = self.started.copy()
+            on[:, places] = [yes_a, yes_b]
+            told += sign * self.mean(on)
+        return told
+
+    def service(self, service: str) -> float:
+        """The true effect of one service, all others as they happened."""
+        on, off = self.started.copy(), self.started.copy()
+        on[:, SERVICES.index(service)], off[:, SERVICES.index(service)] = True, False
+        return self.mean(on) - self.mean(off)
+
+
+def identity(kind: str, numbers: np.ndarray) -> np.ndarray:
+    """Pseudonyms of the right shape, in the order of the numbers."""
+
+    def word(n: int) -> str:
+        return "".join(LETTERS[(n >> (5 * i)) & 31] for i in reversed(range(28)))
+
+    return np.array([f"{kind}1_{word(int(n))}" for n in numbers])
+
+
+def small_plan(minimum: int = 150) -> Plan:
+    """A plan of one trial with all eight services in play."""
+    sources = {
+        "deprivation": "imd_decile",
+        "need": "need_level",
+        "birthweight": "birthweight_g",
+        "parity": "parity",
+    }
+    covariates: dict[str, object] = {
+        n: {"from": s, "dated": "fixed", "block": n} for n, s in sources.items()
+    }
+    covariates["eal"] = {
+        "from": "home_language",
+        "equals": "other",
+        "dated": "fixed",
+        "block": "language",
+    }
+    return parse_plan(
+        {
+            "question": "which services go with better scores",
+            "months": {"grace": 6, "grace_sensitivity": [6], "dose": 9},
+            "trials": {"m12": {"time_zero": 12, "in_play": list(SERVICES)}},
+            "covariates": covariates,
+            "arms": {"minimum": minimum, "most": 12, "named": [[SERVICES[2], SERVICES[3]]]},
+            "pairs": {"named": [[SERVICES[2], SERVICES[3]]], "scan": True},
+            "subgroups": ["sex"],
+            "outcomes": {
+                "score": {
+                    "instrument": "test",
+                    "item": "score",
+                    "trial": "m12",
+                    "age": [24, 33],
+                    "better": "higher",
+                    "scale": "points",
+                    "fdr_share": 1.0,
+                    "small": 0.1,
+                }
+            },
+            "controls": {"outcomes": ["gestation_weeks"]},
+        }
+    )
+
+
+def surface(
+    x: dict[str, np.ndarray], on: np.ndarray, b: dict[str, np.ndarray | float]
+) -> np.ndarray:
+    """Mean outcome of every child: curved baseline, effects, one synergy, one substitution."""
+    base = (
+        -0.3 * x["dep"]
+        - 0.2 * x["need"]
+        - 0.25 * x["eal"]
+        + 0.1 * x["bw"]
+        + 0.1 * x["dep"] ** 2 * 0.5
+        + 0.08 * x["bw"] * x["dep"]
+    )
+    gain = on @ b["main"] * (1 + 0.5 * 0.1 * x["dep"])
+    return (
+        base + gain + b["synergy"] * on[:, 2] * on[:, 3] + b["substitution"] * on[:, 0] * on[:, 1]
+    )
+
+
+def draw(
+    seed: int,
+    children: int = 15_000,
+    effects: float = 1.0,
+    missing: float = 0.0,
+    unrecorded: float = 0.0,
+) -> World:
+    """Draw one world; `effects` 0 makes every effect null."""
+    rng = np.random.default_rng([2015, seed])
+    family = np.sort(rng.integers(0, int(children / 1.18), children))
+    ward_dep = rng.normal(0, 0.8, 24)
+    ward = rng.integers(0, 24, children)
+    shared = rng.normal(size=children)[family]
+    x = {
+        "dep": (ward_dep[ward] + rng.normal(0, 0.6, children)).round(2),
+        "bw": rng.normal(size=children).round(2),
+    }
+    x["eal"] = (rng.random(children) < 0.3).astype(float)
+    x["need"] = rng.binomial(2, 1 / (1 + np.exp(1.2 - 0.5 * x["dep"]))).astype(float)
+    first = (rng.random(children) < 0.45).astype(float)
+    shares, jitter = np.linspace(0.10, 0.30, 8)[rng.permutation(8)], rng.uniform(0.7, 1.3, 10)
+    started = np.zeros((children, 8), bool)
+    for s in range(8):
+        pull = rng.uniform(-0.3, 0.4, 4)
+        score = (
+            np.log(shares[s] / (1 - shares[s]))
+            + pull[0] * x["dep"]
+            + pull[1] * x["need"]
+            + pull[2] * x["eal"]
+        )
+        score += (
+            pull[3] * first + rng.normal(0, 0.25, 24)[ward] + (0.35 * started[:, 0] if s else 0)
+        )
+        started[:, s] = rng.random(children) < 1 / (1 + np.exp(-score))
+    b = {
+        "main": effects * MAIN * jitter[:8],
+        "synergy": effects * 0.15 * jitter[8],
+        "substitution": effects * -0.04 * jitter[9],
+    }
+    noise = 0.9 * (np.sqrt(0.3) * shared + np.sqrt(0.7) * rng.normal(size=children))
+    y = surface(x, started, b) + noise
+    seen = rng.random(children) < (1 - unrecorded) * (1 - 0.1 * unrecorded * x["need"])
+    ids, families = identity("sid", np.arange(children)), identity("fid", family)
+    told = {
+        "deprivation": x["dep"],
+        "need": x["need"],
+        "birthweight": x["bw"],
+        "parity": first,
+        "eal": x["eal"],
+    }
+    if missing:
+        told["need"] = np.where(rng.random(children) < missing, np.nan, x["need"])
+    cohort = pd.DataFrame(
+        {
+            "study_id": ids,
+            "family_id": families,
+            "draw": 0,
+            "present": True,
+            "birth_month": pd.Timestamp("2018-01-01").date(),
+            "ward": [f"ward_{w}" for w in ward],
+            "left_month": None,
+            "partners": 2,
+            "imd_third": "not_known",
+            "ethnicity_group5": "not_known",
+            "home_language": "not_known",
+            "disability": "not_known",
+            "sex": np.where(rng.random(children) < 0.5, "f", "m"),
+            "link_weight": 1.0,
+            "m12_time_zero": date(2019, 1, 1),
+            "m12_eligible": True,
+            "m12_reason": "eligible",
+            **{f"m12_x_{n}": v for n, v in told.items()},
+            "m12_nc_gestation_weeks": (
+                39 + 0.5 * x["bw"] - 0.2 * x["dep"] + rng.normal(0, 1.2, children)
+            ).round(1),
+        }
+    )
+    words = np.array(
+        [
+            " + ".join(s for s, yes in zip(SERVICES, row, strict=True) if yes) or "none"
+            for row in started
+        ]
+    )
+    exposure = pd.DataFrame(
+        {"study_id": ids, "draw": 0, "m12_new_user": True, "m12_g6_combination": words}
+    )
+    outcome = pd.DataFrame({"study_id": ids[seen], "value": y[seen]})
+    return World(small_plan(), cohort, exposure, outcome, x, started, b)
