@@ -9,7 +9,6 @@ import sys
 import traceback
 from pathlib import Path
 
-import click
 import typer
 
 from leap_eval.errors import LeapError
@@ -34,22 +33,13 @@ def main() -> None:
     """Run the command line; an expected trouble is one message and its own exit code."""
     os.umask(0o077)
     _register()
-    command = typer.main.get_command(app)
     try:
-        sys.exit(command.main(standalone_mode=False) or 0)
+        app()
     except LeapError as known:
         code, words = known.exit_code, str(known)
-    except click.exceptions.Exit as leave:
-        code, words = leave.exit_code, ""
-    except click.ClickException as usage:
-        usage.show()
-        code, words = 2, ""
-    except (KeyboardInterrupt, click.Abort):
-        code, words = 130, "stopped; nothing half-written is left behind"
     except Exception as unforeseen:  # noqa: BLE001 - its message may quote a cell
         code, words = 1, _place(unforeseen)
-    if words:
-        typer.echo(f"leap-eval: {words}", err=True)
+    typer.echo(f"leap-eval: {words}", err=True)
     sys.exit(code)
 
 
