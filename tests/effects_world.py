@@ -1,4 +1,4 @@
-"""A small world with known effects, in the contracts of stages 03 and 04; tests and benchmark share it."""
+"""A small world with known effects, in the contracts of stages 03 and 04."""
 
 from __future__ import annotations
 
@@ -213,5 +213,8 @@ def draw(
     exposure = pd.DataFrame(
         {"study_id": ids, "draw": 0, "m12_new_user": True, "m12_g6_combination": words}
     )
+    for place, service in enumerate(SERVICES):
+        months = pd.Series(np.where(started[:, place], 13.0, np.nan))
+        exposure[f"start_{service}"] = months.astype("Int64")
     outcome = pd.DataFrame({"study_id": ids[seen], "value": y[seen]})
     return World(small_plan(), cohort, exposure, outcome, x, started, b)

@@ -30,10 +30,10 @@ def background(
     """Collect a trial's covariates; constant and mostly missing ones are left out."""
     columns = {n: table[f"{trial}_x_{n}"].to_numpy(float) for n in plan.covariates}
     if "services_out_of_play" in plan.adjust_also:
-        for column in sorted(c for c in table if str(c).startswith(f"{trial}_used_")):
+        for column in sorted(c for c in map(str, table) if c.startswith(f"{trial}_used_")):
             used = table[column].fillna(False).to_numpy(float)
             if used[eligible].sum() >= FEW_USERS:
-                columns[str(column).removeprefix(f"{trial}_")] = used
+                columns[column.removeprefix(f"{trial}_")] = used
     if "birth_month" in plan.adjust_also:
         born = pd.to_datetime(table["birth_month"])
         columns["birth_month"] = ((born.dt.year - 2015) * 12 + born.dt.month - 1).to_numpy(float)
@@ -79,4 +79,5 @@ def standardised(values: Floats, inside: npt.NDArray[np.bool_]) -> Floats:
     """Centre and scale every column by those `inside`; drop columns that are constant there."""
     mean, sd = values[inside].mean(axis=0), values[inside].std(axis=0)
     moves = sd > 1e-9
-    return (values[:, moves] - mean[moves]) / sd[moves]
+    scaled: Floats = (values[:, moves] - mean[moves]) / sd[moves]
+    return scaled

@@ -77,5 +77,6 @@ def _predicted(fitted: tuple[Floats, Floats], x: Floats) -> Floats:
     if score.shape[1] == 1:  # two arms: one line against the other
         score = np.hstack([np.zeros_like(score), score])
     score -= score.max(axis=1, keepdims=True)
-    e: Floats = np.exp(score)
-    return e / e.sum(axis=1, keepdims=True)
+    e = np.exp(score)
+    shares: Floats = e / e.sum(axis=1, keepdims=True)
+    return shares

@@ -36,7 +36,7 @@ class _Fitted:
     e: Floats  # (eligible, arms)
     names: list[str]
     x: Floats  # (eligible, covariates)
-    eligible: np.ndarray  # type: ignore[type-arg]  # bools, (n,)
+    eligible: np.ndarray
 
 
 def run(plan: Plan, cohort: pd.DataFrame, exposure: pd.DataFrame, seed: int) -> Design:
@@ -70,7 +70,7 @@ def _joined(cohort: pd.DataFrame, exposure: pd.DataFrame) -> pd.DataFrame:
     return joined.sort_values("study_id", ignore_index=True)
 
 
-def _kept(table: pd.DataFrame, plan: Plan, fold: np.ndarray) -> dict[str, object]:  # type: ignore[type-arg]
+def _kept(table: pd.DataFrame, plan: Plan, fold: np.ndarray) -> dict[str, object]:
     columns: dict[str, object] = {name: table[name] for name in KEPT}
     columns |= {f"group_{g}": table[g] for g in plan.subgroups}
     columns |= {f"fold_{r}": f.astype("int64") for r, f in enumerate(fold)}
@@ -84,7 +84,7 @@ def _covariates(trial: str, given: Background) -> dict[str, object]:
     return {f"{trial}_x_{n}": v for n, v in zip(given.names, given.values.T, strict=True)}
 
 
-def _fit(found: ArmSet, starts: TrialStarts, given: Background, fold: np.ndarray) -> _Fitted:  # type: ignore[type-arg]
+def _fit(found: ArmSet, starts: TrialStarts, given: Background, fold: np.ndarray) -> _Fitted:
     inside = starts.eligible
     names, values = filled(given, inside)
     place = [starts.services.index(s) for s in found.held]

@@ -1,0 +1,28 @@
+"""Stage 06: which services and combinations go with a better outcome, and how sure we are."""
+
+from leap_eval.effects.aipw import ArmMeans, arm_means, arm_weights
+from leap_eval.effects.bands import Bands, benjamini_hochberg, joint
+from leap_eval.effects.grade import Evidence, Grade, grade
+from leap_eval.effects.hidden import EValue, evalue
+from leap_eval.effects.problem import Given, Measured, first_results
+from leap_eval.effects.report import Effects
+from leap_eval.effects.run import run
+
+__all__ = [
+    "ArmMeans",
+    "Bands",
+    "EValue",
+    "Effects",
+    "Evidence",
+    "Given",
+    "Grade",
+    "Measured",
+    "arm_means",
+    "arm_weights",
+    "benjamini_hochberg",
+    "evalue",
+    "first_results",
+    "grade",
+    "joint",
+    "run",
+]

@@ -1,0 +1,158 @@
+"""One outcome's question as arrays: who, which arms, what background, which results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from leap_eval.effects.aipw import Bools, Floats
+from leap_eval.settings import Plan, propensity_floor
+
+Ints = npt.NDArray[np.int64]
+REST = "rest"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """What stage 05 hands on: one row per child, and what each arm number stands for."""
+
+    table: pd.DataFrame
+    discovery: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """One outcome's results: `value` per study_id, for the children who could have one."""
+
+    outcome: str
+    table: pd.DataFrame  # study_id, value (NaN where not recorded)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arms:
+    """One set of arms: services of each, who is in which (n, A), floored propensities (n, A)."""
+
+    name: str
+    services: tuple[tuple[str, ...], ...]
+    inside: Bools
+    e: Floats
+    floored: Floats  # (A,) share of children below the floor
+    holds: bool  # other services as they happened, not switched off
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """All arrays of one outcome, n children in the order of study_id."""
+
+    trial: str
+    names: tuple[str, ...]
+    x: Floats  # (n, p), NaN where unknown
+    y: Floats  # (n,), NaN where not recorded
+    services: tuple[str, ...]
+    started: Bools  # (n, services)
+    family: Ints
+    fold: Ints
+    quarter: Ints  # quarter of birth
+    sets: tuple[Arms, ...]
+    table: pd.DataFrame  # groups and negative controls
+
+    @property
+    def recorded(self) -> Bools:
+        """Who has a result."""
+        return ~np.isnan(self.y)
+
+
+def first_results(
+    outcomes: Any, links: Any, given: Given, plan: Plan, asked: tuple[str, date]
+) -> Measured:
+    """Take each child's first result in the age window; `asked` is (outcome, as_at).
+
+    Results that disagree on one day are averaged. Children born when the instrument
+    was not in use, or too young by `as_at`, could have no result and are left out.
+    """
+    outcome, as_at = asked
+    rule = plan.outcomes[outcome]
+    rows = outcomes.filter(
+        outcomes.instrument.isin(rule.instrument),
+        outcomes.item == rule.item,
+        outcomes.age_months.between(*rule.age),
+    )
+    joined = rows.join(links.filter(links.role == "child"), "record_key")
+    found = joined.select("study_id", "measured_on", "value", "level").to_pandas()
+    if rule.levels is not None:
+        found["value"] = found["level"].map(rule.levels)
+    found = found.dropna(subset=["value"])
+    first = found["measured_on"] == found.groupby("study_id")["measured_on"].transform("min")
+    value = found[first].groupby("study_id")["value"].mean()
+    able = given.table.loc[_able(given.table["birth_month"], rule, as_at), ["study_id"]]
+    return Measured(outcome, able.assign(value=able["study_id"].map(value).astype(float)))
+
+
+def _able(birth: pd.Series[Any], rule: Any, as_at: date) -> Bools:
+    born = pd.to_datetime(birth)
+    able = born + pd.DateOffset(months=rule.age[1]) <= pd.Timestamp(as_at)
+    if rule.births is not None:
+        able &= born.between(pd.Timestamp(rule.births[0]), pd.Timestamp(rule.births[1]))
+    return able.fillna(False).to_numpy(bool)
+
+
+def problem(plan: Plan, given: Given, measured: Measured) -> Problem:
+    """Put one outcome's children, arms, background and results into arrays."""
+    trial = plan.outcomes[measured.outcome].trial
+    sets = [c for c in given.table if str(c).startswith(f"arm.{trial}.")]
+    eligible = (given.table[sets] >= 0).any(axis=1) if sets else np.zeros(len(given.table), bool)
+    table = given.table[eligible].merge(measured.table, on="study_id", validate="one_to_one")
+    table = table.sort_values("study_id", ignore_index=True)
+    services = tuple(sorted(plan.trials[trial].in_play))
+    columns = [str(c) for c in table if str(c).startswith(f"{trial}_x_")]
+    born = pd.to_datetime(table["birth_month"])
+    return Problem(
+        trial=trial,
+        names=tuple(c.removeprefix(f"{trial}_x_") for c in columns),
+        x=table[columns].to_numpy(float),
+        y=table["value"].to_numpy(float),
+        services=services,
+        started=_started(table, plan, trial, services),
+        family=pd.factorize(table["family_id"], sort=True)[0].astype(np.int64),
+        fold=table["fold_0"].to_numpy(np.int64),
+        quarter=np.asarray((born.dt.year * 4 + born.dt.quarter).fillna(0), dtype=np.int64),
+        sets=tuple(_arms(table, given.discovery, str(c).removeprefix("arm.")) for c in sets),
+        table=table,
+    )
+
+
+def _started(table: pd.DataFrame, plan: Plan, trial: str, services: tuple[str, ...]) -> Bools:
+    zero = plan.trials[trial].time_zero
+    months = table[[f"start_{s}" for s in services]].to_numpy(float)
+    return (months >= zero) & (months < zero + plan.months.grace)
+
+
+def _arms(table: pd.DataFrame, discovery: Sequence[Mapping[str, Any]], name: str) -> Arms:
+    told = sorted((d for d in discovery if d["set"] == name and d["number"] >= 0), key=_number)
+    arms = [d for d in told if d["arm"] != REST]
+    label = table[f"arm.{name}"].to_numpy(int)
+    raw = table[[f"p.{name}.{d['number']}" for d in arms]].to_numpy(float)
+    inside = label[:, None] == np.array([d["number"] for d in arms])
+    floors = np.array([propensity_floor(s) for s in inside.mean(axis=0)])
+    return Arms(
+        name=name,
+        services=tuple(_services(d["arm"]) for d in arms),
+        inside=inside,
+        e=np.maximum(raw, floors),
+        floored=(raw < floors).mean(axis=0),
+        holds=not name.endswith(".combination"),
+    )
+
+
+def _number(row: Mapping[str, Any]) -> int:
+    return int(row["number"])
+
+
+def _services(arm: str) -> tuple[str, ...]:
+    return () if arm == "none" else tuple(arm.split(" + "))
