@@ -1,0 +1,1 @@
+"""Code lists, instruments, places and words that every part shares."""
