@@ -78,20 +78,23 @@ def first_results(
     """
     outcome, as_at = asked
     rule = plan.outcomes[outcome]
-    rows = outcomes.filter(
-        outcomes.instrument.isin(rule.instrument),
-        outcomes.item == rule.item,
-        outcomes.age_months.between(*rule.age),
-    )
+    rows = outcomes.filter(outcomes.instrument.isin(rule.instrument), outcomes.item == rule.item)
     joined = rows.join(links.filter(links.role == "child"), "record_key")
     found = joined.select("study_id", "measured_on", "value", "level").to_pandas()
     if rule.levels is not None:
         found["value"] = found["level"].map(rule.levels)
-    found = found.dropna(subset=["value"])
+    born = found["study_id"].map(given.table.set_index("study_id")["birth_month"])
+    inside = _months(born, found["measured_on"]).between(*rule.age)
+    found = found[inside].dropna(subset=["value"])
     first = found["measured_on"] == found.groupby("study_id")["measured_on"].transform("min")
     value = found[first].groupby("study_id")["value"].mean()
     able = given.table.loc[_able(given.table["birth_month"], rule, as_at), ["study_id"]]
     return Measured(outcome, able.assign(value=able["study_id"].map(value).astype(float)))
+
+
+def _months(born: pd.Series[Any], on: pd.Series[Any]) -> pd.Series[Any]:
+    start, end = pd.to_datetime(born), pd.to_datetime(on)
+    return (end.dt.year - start.dt.year) * 12 + end.dt.month - start.dt.month
 
 
 def _able(birth: pd.Series[Any], rule: Any, as_at: date) -> Bools:
