@@ -66,7 +66,7 @@ def identity(kind: str, numbers: np.ndarray) -> np.ndarray:
     return np.array([f"{kind}1_{word(int(n))}" for n in numbers])
 
 
-def small_plan(minimum: int = 150) -> Plan:
+def small_plan(minimum: int = 150, scan: bool = True) -> Plan:
     """A plan of one trial with all eight services in play."""
     sources = {
         "deprivation": "imd_decile",
@@ -90,7 +90,7 @@ def small_plan(minimum: int = 150) -> Plan:
             "trials": {"m12": {"time_zero": 12, "in_play": list(SERVICES)}},
             "covariates": covariates,
             "arms": {"minimum": minimum, "most": 12, "named": [[SERVICES[2], SERVICES[3]]]},
-            "pairs": {"named": [[SERVICES[2], SERVICES[3]]], "scan": True},
+            "pairs": {"named": [[SERVICES[2], SERVICES[3]]], "scan": scan},
             "subgroups": ["sex"],
             "outcomes": {
                 "score": {
@@ -217,4 +217,5 @@ def draw(
         months = pd.Series(np.where(started[:, place], 13.0, np.nan))
         exposure[f"start_{service}"] = months.astype("Int64")
     outcome = pd.DataFrame({"study_id": ids[seen], "value": y[seen]})
-    return World(small_plan(), cohort, exposure, outcome, x, started, b)
+    plan = small_plan(150 if children >= 10_000 else 60, scan=children >= 10_000)
+    return World(plan, cohort, exposure, outcome, x, started, b)

@@ -28,37 +28,30 @@ def propensities(x: Floats, arm: Ints, fold: Ints, name: str = "set") -> Floats:
     e = np.empty((len(arm), arms))
     for k in range(int(fold.max()) + 1):
         train, held = fold != k, fold == k
-        if len(np.unique(arm[train])) < arms:
+        inner = np.unique(fold[train])[0]
+        if len(np.unique(arm[train & (fold != inner)])) < arms:
             raise PlanError(
                 f"{name}, fold {k}: an arm has no child in training; raise plan.arms.minimum"
             )
-        penalty = _penalty(x[train], arm[train], fold[train])
-        fitted = _path(x[train], arm[train], (penalty,))[0]
-        e[held] = _predicted(fitted, x[held])
+        penalty = _penalty(x[train], arm[train], fold[train] == inner)
+        model = _fit(x[train], arm[train], penalty, None)
+        e[held] = _predicted(model, x[held])
     return e
 
 
-def _penalty(x: Floats, arm: Ints, fold: Ints) -> float:
-    """Choose by one inner fold of the training families."""
-    inner = np.unique(fold)[0]
-    train, check = fold != inner, fold == inner
+def _penalty(x: Floats, arm: Ints, check: npt.NDArray[np.bool_]) -> float:
+    """Choose by one inner fold, `check`, of the training families."""
+    train = ~check
     best, chosen = np.inf, PENALTIES[0]
     model = None
     for penalty in PENALTIES:
         model = _fit(x[train], arm[train], penalty, model)
-        told = log_loss(
-            arm[check], _predicted((model.coef_, model.intercept_), x[check]), labels=model.classes_
-        )
+        told = log_loss(arm[check], _predicted(model, x[check]), labels=model.classes_)
         # Rounded, so that another processor's last bits cannot choose another penalty.
         if round(told, 6) >= best:
             break
         best, chosen = round(told, 6), penalty
     return chosen
-
-
-def _path(x: Floats, arm: Ints, penalties: tuple[float, ...]) -> list[tuple[Floats, Floats]]:
-    models = [_fit(x, arm, p, None) for p in penalties]
-    return [(m.coef_, m.intercept_) for m in models]
 
 
 def _fit(
@@ -71,12 +64,6 @@ def _fit(
         return model.fit(x, arm)
 
 
-def _predicted(fitted: tuple[Floats, Floats], x: Floats) -> Floats:
-    coefficients, intercept = fitted
-    score = x @ coefficients.T + intercept
-    if score.shape[1] == 1:  # two arms: one line against the other
-        score = np.hstack([np.zeros_like(score), score])
-    score -= score.max(axis=1, keepdims=True)
-    e = np.exp(score)
-    shares: Floats = e / e.sum(axis=1, keepdims=True)
+def _predicted(model: LogisticRegression, x: Floats) -> Floats:
+    shares: Floats = model.predict_proba(x)
     return shares

@@ -220,7 +220,7 @@ def _stamped(table: pd.DataFrame, plan: Plan, outcome: str, status: str) -> pd.D
         status=status,
         plan_hash=plan_hash(plan),
     )
-    told["wording_key"] = [_key(r, rule.better) for r in _records(told)]
+    told["wording_key"] = pd.Series([_key(r, rule.better) for r in _records(told)], dtype=str)
     return told.sort_values(["family", "contrast", "subgroup"], ignore_index=True)
 
 
