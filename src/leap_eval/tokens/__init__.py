@@ -1,0 +1,55 @@
+"""Keyed field tokens: who a person is, without a name (see docs/decisions and the linkage page)."""
+
+from leap_eval.tokens.keys import (
+    Keys,
+    family_id,
+    family_key,
+    key_id,
+    load_keys,
+    person_pseudonym,
+    record_key,
+    study_id,
+)
+from leap_eval.tokens.make import (
+    Person,
+    at_rest,
+    columns,
+    from_canonical,
+    rates,
+    rest,
+    schema,
+    to_canonical,
+    token,
+    tokenise,
+)
+from leap_eval.tokens.normalise import NORM_VERSION, birth_date, name, nhs_number, postcode, upn
+from leap_eval.tokens.text import from_text, to_text
+
+__all__ = [
+    "NORM_VERSION",
+    "Keys",
+    "Person",
+    "at_rest",
+    "birth_date",
+    "columns",
+    "family_id",
+    "family_key",
+    "from_canonical",
+    "from_text",
+    "key_id",
+    "load_keys",
+    "name",
+    "nhs_number",
+    "person_pseudonym",
+    "postcode",
+    "rates",
+    "record_key",
+    "rest",
+    "schema",
+    "study_id",
+    "to_canonical",
+    "to_text",
+    "token",
+    "tokenise",
+    "upn",
+]
