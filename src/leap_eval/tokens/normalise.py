@@ -44,10 +44,9 @@ class Name:
 @lru_cache(maxsize=100_000)
 def name(text: str | None, forename: bool = False) -> Name | None:
     """Return a name's normal form, or None where there is none or a placeholder stands."""
-    folded = (text or "").casefold().translate(_FOLDED).translate(_APOSTROPHES)
-    folded = "".join(
-        c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c)
-    )
+    folded = unicodedata.normalize("NFKD", text or "").translate(_APOSTROPHES).casefold()
+    folded = unicodedata.normalize("NFKD", folded.translate(_FOLDED)).translate(_FOLDED)
+    folded = "".join(c for c in folded if not unicodedata.combining(c))
     bracketed = " ".join(re.findall(r"\(([^)]*)\)", folded))
     words = _words(re.sub(r"\([^)]*\)", " ", folded))
     words = _trimmed(words)
