@@ -1,1 +1,1 @@
-"""Code lists, instruments, places and words that every part shares."""
+"""Code lists and wordings: facts of the field, no logic of a step."""
