@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leap_eval.contracts import Contract
-from leap_eval.store.files import nonce, write_bytes, written
+from leap_eval.store.files import nonce, written
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,13 +64,14 @@ def write(table: Any, place: str, contract: Contract | None, digits: int) -> Non
     key = [c for c in (contract.key if contract else ()) if c in typed.column_names]
     order = key or [c for c in typed.column_names if pa.types.is_string(typed.schema.field(c).type)]
     typed = typed.sort_by([(c, "ascending") for c in order]) if order else typed
-    bare = _bytes(typed.replace_schema_metadata(None))
-    write_bytes(
-        written(place), _bytes(typed.replace_schema_metadata({"leap_nonce": nonce(place, bare)}))
+    bare = as_bytes(typed.replace_schema_metadata(None))
+    writeas_bytes(
+        written(place), as_bytes(typed.replace_schema_metadata({"leap_nonce": nonce(place, bare)}))
     )
 
 
-def _bytes(table: pa.Table) -> bytes:
+def as_bytes(table: pa.Table) -> bytes:
+    """Return the table as Parquet: zstd, no statistics, the same bytes each time."""
     buffer = io.BytesIO()
     # Statistics would repeat the smallest and largest key in clear.
     pq.write_table(table, buffer, compression="zstd", write_statistics=False, store_schema=False)

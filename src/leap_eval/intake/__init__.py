@@ -1,0 +1,1 @@
+"""The door for data: check against the agreement, de-identify in memory, file, receipt, destroy."""

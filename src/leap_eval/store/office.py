@@ -1,0 +1,116 @@
+"""The office: what belongs in neither git nor DVC. Inboxes, outboxes, staging, the ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from leap_eval.store import files
+from leap_eval.store.parquet import as_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One submission as it lies in a partner's inbox: a folder PERIOD-SEQUENCE."""
+
+    partner: str
+    period: str
+    sequence: int
+    shared_on: date
+    content: dict[str, bytes]
+
+
+def office() -> Path:
+    """Return the office: LEAP_OFFICE, or the ignored `.leap/office` of the demo."""
+    return Path(os.environ.get("LEAP_OFFICE", files.root() / ".leap/office"))
+
+
+def ledger_place() -> Path:
+    """Return the place of the intake's ledger."""
+    return office() / "ledger.jsonl"
+
+
+def deliver(delivery: Delivery) -> None:
+    """Put a submission into its partner's inbox, as the portal does."""
+    home = _folder(delivery)
+    shared = datetime(*delivery.shared_on.timetuple()[:3], 12, tzinfo=UTC).timestamp()
+    for name, data in delivery.content.items():
+        files.write_bytes(home / name, data)
+        os.utime(home / name, (shared, shared))
+
+
+def waiting(partner: str) -> list[Delivery]:
+    """Return what lies in a partner's inbox, in order of period and sequence."""
+    home = office() / "inbox" / partner
+    return (
+        [_read(partner, f) for f in sorted(home.iterdir()) if f.is_dir()] if home.is_dir() else []
+    )
+
+
+def _read(partner: str, folder: Path) -> Delivery:
+    period, _, sequence = folder.name.partition("-")
+    found = sorted(p for p in folder.iterdir() if p.is_file())
+    shared = max((p.stat().st_mtime for p in found), default=0.0)
+    on = datetime.fromtimestamp(shared, tz=UTC).date()
+    number = int(sequence) if sequence.isdigit() else 1
+    return Delivery(partner, period, number, on, {p.name: p.read_bytes() for p in found})
+
+
+def destroy(delivery: Delivery) -> None:
+    """Destroy the raw files of a submission: overwritten, then removed."""
+    home = _folder(delivery)
+    for path in sorted(home.glob("*")):
+        with open(path, "r+b") as file:
+            file.write(b"\0" * path.stat().st_size)
+        path.unlink()
+    shutil.rmtree(home)
+
+
+def _folder(delivery: Delivery) -> Path:
+    return office() / "inbox" / delivery.partner / f"{delivery.period}-{delivery.sequence}"
+
+
+def receipt(partner: str, name: str, forms: dict[str, str]) -> None:
+    """Put a receipt into the partner's outbox, one file a form."""
+    for kind, text in forms.items():
+        files.write_text(office() / "outbox" / partner / f"{name}.{kind}", text)
+
+
+def filed_before(partner: str) -> dict[str, dict[str, Any]]:
+    """Return what was filed of a partner: period -> submission.json."""
+    home = files.root() / "data/extracts" / partner
+    found = sorted(home.glob("*/submission.json"))
+    return {p.parent.name: json.loads(p.read_bytes()) for p in found}
+
+
+def file_tables(
+    partner: str, period: str, tables: dict[str, pa.Table], tokens: pa.Table, told: dict[str, Any]
+) -> None:
+    """File the de-identified tables of one submission whole: staged first, then renamed."""
+    staging = office() / "staging" / f"{partner}-{period}"
+    shutil.rmtree(staging, ignore_errors=True)
+    for stem, table in tables.items():
+        files.write_bytes(staging / f"{stem}.parquet", as_bytes(table))
+    plain = json.dumps(told, sort_keys=True, indent=1) + "\n"
+    files.write_text(staging / "submission.json", plain)
+    files.write_bytes(office() / "staging" / f"{partner}-{period}.parquet", as_bytes(tokens))
+    _move(staging, files.root() / "data/extracts" / partner / period)
+    kept = files.root() / "data/linkage" / partner / f"{period}.parquet"
+    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (office() / "staging" / f"{partner}-{period}.parquet").replace(kept)
+
+
+def _move(staging: Path, home: Path) -> None:
+    home.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    old = home.with_name(home.name + ".old")
+    if home.exists():
+        home.rename(old)
+    staging.rename(home)
+    shutil.rmtree(old, ignore_errors=True)
