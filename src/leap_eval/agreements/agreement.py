@@ -34,10 +34,10 @@ def _listed(what: str) -> str:
 Is = Annotated[str, AfterValidator(_listed)]
 SPECIAL = {"ethnicity", "disability", "need_level", "concern_12", "concern_24"}
 # Words that are no positive opt-in, whatever a form may call them.
-NO_OPT_IN = {
-    "", "assumed", "implied", "deemed", "default", "n/a", "unknown", "pending", "verbal", "no objection",
-    "opt-out not received",
-}  # fmt: skip
+NO_OPT_IN = frozenset(
+    {"", "assumed", "implied", "deemed", "default", "n/a", "unknown", "pending"}
+    | {"verbal", "no objection", "opt-out not received"}
+)
 
 
 class Terms(BaseModel):

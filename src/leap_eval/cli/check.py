@@ -9,7 +9,6 @@ import typer
 from leap_eval.errors import LeapError, StageError
 
 
-
 def register(app: typer.Typer) -> None:
     """Add `check`."""
     checks = typer.Typer(no_args_is_help=True, help="Look before anything runs.")

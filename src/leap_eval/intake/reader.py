@@ -21,7 +21,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x9f]")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Grid:
-    """A table of text as it came: headers, rows, and each row's number as a spreadsheet shows it."""
+    """A table of text as it came: headers, rows, and each row's number in the spreadsheet."""
 
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -29,7 +29,7 @@ class Grid:
     remarks: tuple[str, ...] = ()  # text outside cells: comments, titles, properties
 
 
-class Refusal(SubmissionError):
+class RefusedError(SubmissionError):
     """A whole submission is refused: rule, place."""
 
     def __init__(self, rule: str, place: str) -> None:
@@ -41,13 +41,13 @@ class Refusal(SubmissionError):
 def read_csv(data: bytes, form: FileForm, place: str) -> Grid:
     """Read a delimited file by its agreed encoding and delimiter."""
     if data[:2] == b"PK" or data[:4] in (b"\xd0\xcf\x11\xe0", b"PAR1"):
-        raise Refusal("file.format", place)
+        raise RefusedError("file.format", place)
     text = _decoded(data, form, place)
     if CONTROL.search(text):
-        raise Refusal("file.control", place)
+        raise RefusedError("file.control", place)
     rows = list(_cells(text, form.delimiter, place))
     if not rows:
-        raise Refusal("file.empty", place)
+        raise RefusedError("file.empty", place)
     return _grid(rows, place)
 
 
@@ -64,7 +64,7 @@ def _decoded(data: bytes, form: FileForm, place: str) -> str:
         except UnicodeDecodeError:
             text = None
     if text is None:
-        raise Refusal("file.encoding", place)
+        raise RefusedError("file.encoding", place)
     return text
 
 
@@ -84,11 +84,11 @@ def _cells(text: str, delimiter: str, place: str) -> Iterator[tuple[int, tuple[s
     while at < len(text):
         found = cell.match(text, at)
         if found is None:
-            raise Refusal("file.quote", f"{place}, row {started}")
+            raise RefusedError("file.quote", f"{place}, row {started}")
         quoted, bare, end = found.groups()
         value = quoted.replace('""', '"') if quoted is not None else bare
         if len(value) > LONGEST:
-            raise Refusal("file.cell", f"{place}, row {started}")
+            raise RefusedError("file.cell", f"{place}, row {started}")
         row.append(value)
         line += value.count("\n")
         at = found.end()
@@ -106,34 +106,34 @@ def _grid(
 ) -> Grid:
     headers = tuple(" ".join(h.split()) for h in rows[0][1])
     if any(not h for h in headers):
-        raise Refusal("header.blank", place)
+        raise RefusedError("header.blank", place)
     folded = [h.casefold() for h in headers]
     if len(set(folded)) < len(folded):
-        raise Refusal("header.twice", place)
+        raise RefusedError("header.twice", place)
     for number, row in rows[1:]:
         if len(row) != len(headers):
-            raise Refusal("file.ragged", f"{place}, row {number}")
+            raise RefusedError("file.ragged", f"{place}, row {number}")
     return Grid(headers, tuple(r for _, r in rows[1:]), tuple(n for n, _ in rows[1:]), remarks)
 
 
 def preflight(data: bytes, place: str) -> None:
     """Refuse a workbook that is none, is a bomb, or holds anything that acts."""
     if data[:4] != b"PK\x03\x04" or not zipfile.is_zipfile(io.BytesIO(data)):
-        raise Refusal("file.format", place)
+        raise RefusedError("file.format", place)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         entries = archive.infolist()
         if len(entries) > MOST_ENTRIES:
-            raise Refusal("file.bomb", place)
+            raise RefusedError("file.bomb", place)
         inflated = 0
         for entry in entries:
             name = entry.filename.lower()
             if any(
                 part in name for part in ("vbaproject", "externallink", "embeddings", "activex")
             ):
-                raise Refusal("file.active", place)
+                raise RefusedError("file.active", place)
             inflated += _inflated(archive, entry, place)
             if inflated > MOST_INFLATED:
-                raise Refusal("file.bomb", place)
+                raise RefusedError("file.bomb", place)
 
 
 def _inflated(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: str) -> int:
@@ -143,9 +143,9 @@ def _inflated(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: str) -> i
         while chunk := stream.read(2**20):
             size += len(chunk)
             if size > most or size > MOST_INFLATED:
-                raise Refusal("file.bomb", place)
+                raise RefusedError("file.bomb", place)
             if size == len(chunk) and (b"<!DOCTYPE" in chunk or b"<!ENTITY" in chunk):
-                raise Refusal("file.active", place)
+                raise RefusedError("file.active", place)
     return size
 
 
@@ -164,7 +164,7 @@ def read_xlsx(data: bytes, sheets: tuple[str, ...], place: str) -> dict[str, Gri
         else:
             outside += (sheet.title,)
     if missing := [s for s in sheets if s not in found]:
-        raise Refusal("file.missing", f"{place}, sheet {missing[0]}")
+        raise RefusedError("file.missing", f"{place}, sheet {missing[0]}")
     return found
 
 
@@ -176,7 +176,7 @@ def _sheet(sheet: Any, place: str, outside: tuple[str, ...]) -> Grid:
         if any(texts):
             rows.append((number, texts))
     if not rows:
-        raise Refusal("file.empty", place)
+        raise RefusedError("file.empty", place)
     return _grid(rows, place, tuple(remarks))
 
 

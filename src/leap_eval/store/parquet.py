@@ -65,7 +65,7 @@ def write(table: Any, place: str, contract: Contract | None, digits: int) -> Non
     order = key or [c for c in typed.column_names if pa.types.is_string(typed.schema.field(c).type)]
     typed = typed.sort_by([(c, "ascending") for c in order]) if order else typed
     bare = as_bytes(typed.replace_schema_metadata(None))
-    writeas_bytes(
+    write_bytes(
         written(place), as_bytes(typed.replace_schema_metadata({"leap_nonce": nonce(place, bare)}))
     )
 
