@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leap_eval.contracts import Contract
-from leap_eval.store.files import nonce, written
+from leap_eval.store.files import nonce, write_bytes, written
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -45,13 +45,14 @@ def load_keys(directory: Path | None, state: str, names: tuple[str, ...] = NAMES
                 "LEAP_KEYS: is not set; a live programme needs the folder of its keys"
             )
         return Keys(**{name: demo_key(name) for name in NAMES})
-    found = {name: _read(directory / name) if name in names else b"" for name in NAMES}
+    found = {name: read_key(directory / name) if name in names else b"" for name in NAMES}
     if state != "demo" and any(key == demo_key(name) for name, key in found.items()):
         raise KeyMissingError("LEAP_KEYS: holds a public demo key; make a key of 32 random bytes")
     return Keys(**found)
 
 
-def _read(path: Path) -> bytes:
+def read_key(path: Path) -> bytes:
+    """Return the key in a file of mode 0600: 32 bytes as hex."""
     if not path.is_file():
         raise KeyMissingError(
             f"LEAP_KEYS/{path.name} is not there; ask the data protection officer"

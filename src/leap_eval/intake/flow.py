@@ -1,0 +1,266 @@
+"""One submission from the inbox to `data/`: check, de-identify, file, receipt, destroy, ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import Any
+
+from leap_eval.agreements.agreement import Agreement, file_pattern, in_force
+from leap_eval.agreements.programme import Programme
+from leap_eval.contracts import CONTACTS, FILED_PERSONS, OUTCOMES
+from leap_eval.errors import AgreementError, StateError, SubmissionError
+from leap_eval.intake import canonical, deidentify, fates
+from leap_eval.intake.deidentify import Row, Terms
+from leap_eval.intake.fates import Sorted
+from leap_eval.intake.filing import Reception, filed, submission_id
+from leap_eval.intake.reader import Grid, RefusedError, read_csv, read_xlsx
+from leap_eval.intake.receipts import receipt
+from leap_eval.intake.values import Typed, typed
+from leap_eval.reference.identifiers import found as identifiers_in
+from leap_eval.reference.rules import RULES
+from leap_eval.store import ledger, office
+from leap_eval.store.office import Delivery
+from leap_eval.tokens import (
+    Keys,
+    at_rest,
+    key_id,
+    rates,
+    tokenise,
+)
+from leap_eval.tokens.keys import demo_key
+
+STEMS = {"persons": FILED_PERSONS, "contacts": CONTACTS, "outcomes": OUTCOMES}
+
+
+def signing_key(partner: str) -> bytes:
+    """Return the demo's signing key of a partner; a live programme reads it from LEAP_KEYS."""
+    return demo_key(f"signing {partner}")
+
+
+def open_to(agreement: Agreement, programme: Programme, as_at: date) -> None:
+    """Raise unless this partner may share into this programme on this day."""
+    if programme.state not in ("demo", "live"):
+        raise StateError(f"programme.yaml: state {programme.state} takes nothing in; see rights")
+    if why := in_force(agreement, as_at):
+        raise AgreementError(why)
+
+
+def receive(
+    delivery: Delivery,
+    agreement: Agreement,
+    programme: Programme,
+    keys: Keys,
+    before: dict[str, Any],
+) -> Reception:
+    """Return what becomes of a submission; nothing is written here.
+
+    `before` is what was filed of the partner, by period (submission.json).
+    """
+    try:
+        known = _seen(delivery, keys, before)
+        if known:
+            return known
+        if agreement.kind == "nhs_trust":
+            return _from_trust(delivery, agreement, keys)
+        terms = Terms(agreement, programme, delivery.shared_on)
+        return _from_service(delivery, terms, keys)
+    except RefusedError as refused:
+        return Reception(delivery, "refused", refused.rule, refused.place)
+    except SubmissionError:
+        return Reception(delivery, "refused", "leak.nhs", "persons")
+
+
+def _seen(delivery: Delivery, keys: Keys, before: dict[str, Any]) -> Reception | None:
+    earlier = before.get(delivery.period)
+    if earlier is None:
+        return None
+    if earlier["submission_id"] == submission_id(delivery, keys):
+        return Reception(delivery, "identical", "sequence.replay")
+    if delivery.sequence <= earlier["sequence"]:
+        return Reception(delivery, "refused", "sequence.old", f"sequence {delivery.sequence}")
+    return None
+
+
+def grids(delivery: Delivery, agreement: Agreement) -> dict[str, tuple[Grid, str]]:
+    """Return each agreed table as text, with its place; a file nobody agreed refuses all."""
+    form = agreement.submission.file
+    if form.format == "xlsx":
+        ((name, data),) = delivery.content.items() if len(delivery.content) == 1 else [("", b"")]
+        sheets = {t.source: stem for stem, t in agreement.tables.items()}
+        found = read_xlsx(data, tuple(sheets), "the workbook")
+        return {stem: (found[sheet], f"sheet {sheet}") for sheet, stem in sheets.items()}
+    told: dict[str, tuple[Grid, str]] = {}
+    for name, data in sorted(delivery.content.items()):
+        stem = next(
+            (s for s, t in agreement.tables.items() if file_pattern(t.source).fullmatch(name)), None
+        )
+        if stem is None:
+            raise RefusedError("file.unclaimed", "a file")
+        told[stem] = (read_csv(data, form, f"{stem} file"), stem)
+    if "persons" not in told:
+        raise RefusedError("file.missing", "persons")
+    return told
+
+
+def sort_rows(
+    delivery: Delivery, terms: Terms
+) -> tuple[dict[str, Sorted], list[Any], dict[str, Typed]]:
+    """Return each table's rows by fate, the filed persons' identifiers, and the typed tables."""
+    form = terms.agreement.submission.file
+    read = {
+        stem: typed(grid, terms.agreement.tables[stem], form, terms.shared_on, place)  # type: ignore[index]
+        for stem, (grid, place) in grids(delivery, terms.agreement).items()
+    }
+    _no_real_data(read["persons"], terms.programme)
+    done: dict[str, Sorted] = {}
+    done["persons"], people, fate = fates.persons(read["persons"], terms)
+    births = {row["reference"]: row["birth"] for row in done["persons"].rows}
+    for stem, make in (("contacts", deidentify.contact), ("outcomes", deidentify.outcome)):
+        if stem in read:
+            done[stem] = fates.dependents(read[stem], make, terms, births, fate)
+    for table in done.values():
+        table.balanced()
+    _not_systematic(done, terms.agreement)
+    return done, people, read
+
+
+def _no_real_data(persons: Typed, programme: Programme) -> None:
+    codes = set(persons.columns.get("postcode") or ())
+    if programme.state == "demo" and any(deidentify.real_postcode(code) for code in codes):
+        raise RefusedError("leak.demo", "persons")
+
+
+def _not_systematic(done: dict[str, Sorted], agreement: Agreement) -> None:
+    for stem, table in done.items():
+        most = max(agreement.submission.limits.refused * table.received, 5)
+        if table.counts["refused"] > most:
+            rules = [rule for _, rule in table.faults if rule != "consent.absent"]
+            worst = max(sorted(set(rules)), key=rules.count)
+            raise RefusedError("share.systematic", f"{stem}, mostly {worst}")
+
+
+def _from_service(delivery: Delivery, terms: Terms, keys: Keys) -> Reception:
+    done, people, read = sort_rows(delivery, terms)
+    tokens = at_rest(tokenise(people, keys.link, "AB"), keys.store)
+    dropped = {stem: len(read[stem].dropped) for stem in sorted(read)}
+    chance = rates(people, seed=1)
+    return filed(
+        delivery,
+        keys,
+        {s: t.rows for s, t in done.items()},
+        tokens,
+        _told(done, dropped),
+        "AB",
+        chance,
+    )
+
+
+def _told(done: dict[str, Sorted], dropped: dict[str, int]) -> dict[str, Any]:
+    rules: dict[str, int] = {}
+    for table in done.values():
+        for _, rule in table.faults:
+            rules[rule] = rules.get(rule, 0) + 1
+    totals = {fate: sum(t.counts[fate] for t in done.values()) for fate in fates.FATES}
+    faults = {s: [list(f) for f in sorted(t.faults)] for s, t in done.items()}
+    return {
+        "received": sum(t.received for t in done.values()),
+        **totals,
+        "tables": {stem: {"received": t.received, **t.counts} for stem, t in done.items()},
+        "refused_by_rule": dict(sorted(rules.items())),
+        "columns_dropped": dropped,
+        "faults": faults,
+    }
+
+
+def _from_trust(delivery: Delivery, agreement: Agreement, keys: Keys) -> Reception:
+    _only_canonical(delivery)
+    told = canonical.verified(
+        delivery.content, delivery.partner, signing_key(delivery.partner), key_id(keys.link)
+    )
+    rows: dict[str, list[Row]] = {}
+    tokens = None
+    for stem in STEMS:
+        data = delivery.content.get(f"{stem}_{delivery.period}.csv")
+        if data is not None:
+            rows[stem], marks = canonical.read(data, stem, f"{stem} file")
+            tokens = marks if stem == "persons" else tokens
+    if tokens is None:
+        raise RefusedError("file.missing", "persons")
+    for stem in rows:
+        for row in rows[stem]:
+            row["reference"], row["family_reference"] = (
+                row.pop("pseudonym"),
+                row.pop("family_pseudonym"),
+            )
+    counts = {"received": sum(map(len, rows.values())), "filed": sum(map(len, rows.values()))}
+    facts = {
+        **dict.fromkeys(fates.FATES, 0),
+        **counts,
+        "refused_by_rule": {},
+        "columns_dropped": {},
+        "faults": {},
+    }
+    facts["tables"] = {stem: {"received": len(r), "filed": len(r)} for stem, r in rows.items()}
+    kept = at_rest(tokens, keys.store)
+    return filed(delivery, keys, rows, kept, facts, "A", told.get("rates", {}))
+
+
+def _only_canonical(delivery: Delivery) -> None:
+    # A trust's raw file must not even be opened: its name or its first bytes tell.
+    allowed = {f"{stem}_{delivery.period}.csv" for stem in STEMS} | {"manifest.json"}
+    for name, data in delivery.content.items():
+        if name not in allowed or data[:2] == b"PK" or identifiers_in([name]):
+            raise RefusedError("leak.nhs", "a file of the submission")
+
+
+def take(
+    delivery: Delivery,
+    agreement: Agreement,
+    programme: Programme,
+    keys: Keys,
+    as_at: date,
+    actor: str,
+) -> Reception:
+    """Receive one delivery from the inbox and carry out all that follows from it."""
+    open_to(agreement, programme, as_at)
+    before = office.filed_before(delivery.partner)
+    done = receive(delivery, agreement, programme, keys, before)
+    at, place = as_at.isoformat(), office.ledger_place()
+    name = f"{delivery.period}-{delivery.sequence}"
+    facts = {"at": at, "actor": actor, "partner": delivery.partner, "period": delivery.period}
+    facts["sequence"] = str(delivery.sequence)
+    ledger.append(place, "received", **facts)
+    if done.verdict == "filed" and done.tokens is not None:
+        kept = {k: v for k, v in done.told.items() if k != "faults"}
+        office.file_tables(delivery.partner, delivery.period, done.tables, done.tokens, kept)
+    office.receipt(delivery.partner, name, receipt(done, agreement, programme))
+    office.destroy(delivery)
+    event = "incident" if done.rule == "leak.nhs" else done.verdict
+    ledger.append(place, event, **facts, rule=done.rule, destroyed=True)
+    return done
+
+
+def receive_all(
+    deliveries: Iterable[Delivery],
+    *,
+    agreements: dict[str, Agreement],
+    programme: Programme,
+    keys: Keys,
+    as_at: date,
+    actor: str = "intake",
+) -> Iterator[Reception]:
+    """Deliver, then receive each submission in the order given, and yield what became of it."""
+    for delivery in deliveries:
+        office.deliver(delivery)
+        yield take(delivery, agreements[delivery.partner], programme, keys, as_at, actor)
+
+
+def rule_words(done: Reception) -> str:
+    """Return a refusal in words: place, rule, remedy."""
+    if done.rule is None:
+        return ""
+    rule = RULES[done.rule]
+    return (
+        f"{done.place}: {rule.says}; {rule.remedy}" if done.place else f"{rule.says}; {rule.remedy}"
+    )

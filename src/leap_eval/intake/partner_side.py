@@ -1,0 +1,92 @@
+"""What runs at a trust, before anything is shared: names become tokens, references pseudonyms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from leap_eval.agreements.agreement import Agreement
+from leap_eval.agreements.programme import Programme
+from leap_eval.intake import canonical, fates
+from leap_eval.intake.deidentify import Row, Terms
+from leap_eval.intake.flow import sort_rows
+from leap_eval.store.office import Delivery
+from leap_eval.tokens import NORM_VERSION, Person, key_id, person_pseudonym, rates, tokenise
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TrustKeys:
+    """The keys a trust holds: the shared link key, its own person key, its signing key."""
+
+    link: bytes
+    person: bytes
+    signing: bytes
+
+
+FICTIONAL = (
+    Person("Ann", "Example", "2019-04-01", "SW9 8QO"),
+    Person("Ben", "Sample", "2018-12-24", "SE5 0CI"),
+    Person("Zoë", "O'Brien-Okafor", "2020-02-29", "SW2 1KM"),
+)
+
+
+def pseudonymise(
+    delivery: Delivery,
+    agreement: Agreement,
+    programme: Programme,
+    keys: TrustKeys,
+    opt_out_applied_on: date,
+) -> Delivery:
+    """Return what may leave the trust: canonical tables and a signed manifest; no identifier.
+
+    Rows that break a rule stay behind and are counted in the manifest.
+    """
+    done, people, _ = sort_rows(delivery, Terms(agreement, programme, delivery.shared_on))
+    names: dict[str, str] = {}
+
+    def named(reference: str | None, kind: str = "") -> str | None:
+        if reference is None:
+            return None
+        told = kind + reference
+        if told not in names:
+            names[told] = person_pseudonym(delivery.partner, told, keys.person)
+        return names[told]
+
+    content: dict[str, bytes] = {}
+    for stem, table in done.items():
+        rows: list[Row] = [
+            {
+                **row,
+                "pseudonym": named(row["reference"]),
+                "family_pseudonym": named(row.get("family_reference"), "family "),
+            }
+            for row in table.rows
+        ]
+        tokens = tokenise(people, keys.link, "A") if stem == "persons" else None
+        content[f"{stem}_{delivery.period}.csv"] = canonical.write(rows, stem, tokens)
+    facts = _facts(delivery, agreement, keys, opt_out_applied_on, rates(people, seed=1))
+    facts["left_behind"] = {
+        fate: sum(t.counts[fate] for t in done.values()) for fate in fates.FATES if fate != "filed"
+    }
+    content["manifest.json"] = canonical.manifest(facts, content, keys.signing)
+    return Delivery(
+        delivery.partner, delivery.period, delivery.sequence, delivery.shared_on, content
+    )
+
+
+def _facts(
+    delivery: Delivery, agreement: Agreement, keys: TrustKeys, opted: date, chance: dict[str, float]
+) -> dict[str, Any]:
+    return {
+        "partner": delivery.partner,
+        "period": delivery.period,
+        "sequence": delivery.sequence,
+        "shared_on": delivery.shared_on.isoformat(),
+        "agreement_version": agreement.version,
+        "norm_version": NORM_VERSION,
+        "key_ids": {"link": key_id(keys.link)},
+        "known_answers": tokenise(FICTIONAL, keys.link, "A").column("f_l").to_pylist()[0].hex(),
+        "national_opt_out_applied_on": opted.isoformat(),
+        "rates": chance,
+    }
