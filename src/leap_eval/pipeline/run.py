@@ -147,6 +147,7 @@ def _execute(
                 parameters=values,
                 engine_name="leap",
                 kernel_name="leap",
+                language="python",
                 progress_bar=False,
                 request_save_on_cell_execute=False,
                 cwd=str(root),
