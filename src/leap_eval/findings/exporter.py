@@ -1,0 +1,122 @@
+"""The page of one audience, built again from the release; the notebook only says in which order."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from nbconvert.exporters.exporter import Exporter
+
+from leap_eval.errors import PageError
+from leap_eval.findings import prose, sections
+from leap_eval.findings.blocks import Block, read_blocks
+from leap_eval.findings.document import Heading, Node, Part, para
+from leap_eval.findings.release import Release, opened
+from leap_eval.findings.screen import html, slug
+from leap_eval.findings.sections.about import title as titled
+from leap_eval.findings.sections.counts import folded
+from leap_eval.findings.tables import table
+
+READERS = {"leap": "the programme", "partners": "partners", "funder": "the funder"}
+MOST_BYTES = 700_000
+
+
+@cache
+def shell(name: str) -> str:
+    """Return one of the files that lie beside this module."""
+    return files("leap_eval.findings").joinpath(name).read_text(encoding="utf-8")
+
+
+def story(
+    notebook: dict[str, Any], release: Release, audience: str, facts: dict[str, str]
+) -> tuple[Node, ...]:
+    """Return all that stands on the page, in the notebook's order; the rest as tables at its end."""
+    if audience not in READERS:
+        raise PageError(f"findings: the audience must be one of {', '.join(READERS)}")
+    told: list[Node] = []
+    shown: set[str] = set()
+    for block in read_blocks(notebook, release, audience):
+        if isinstance(block, Block):
+            shown.add(block.output)
+            told += sections.nodes(block, release, audience, facts)
+        elif block.cell > 1:  # the first cell is the notebook's own title
+            told += prose.nodes(block, release, facts)
+    return (*told, *_left(release, audience, shown))
+
+
+def _left(release: Release, audience: str, shown: set[str]) -> list[Node]:
+    left = [release.outputs[n] for n in release.ids(audience) if n not in shown]
+    made: list[Node] = [
+        Part(o.id, (folded(table(o.rows, titled(o.id)), o),)) for o in left if o.rows
+    ]
+    lead = para("Every table of this release that this page has not shown yet.")
+    return [Heading(2, "All other released tables"), lead, *made] if made else []
+
+
+def page(
+    notebook: dict[str, Any], release: Release, audience: str, facts: dict[str, str]
+) -> str:
+    """Return the HTML page of one audience."""
+    return as_html(story(notebook, release, audience, facts), release, audience, facts)
+
+
+def as_html(
+    nodes: tuple[Node, ...], release: Release, audience: str, facts: dict[str, str]
+) -> str:
+    """Return nodes inside the page's shell."""
+    style = shell("page.css")
+    text = Environment(autoescape=False, undefined=StrictUndefined).from_string(  # noqa: S701 - nodes are escaped one by one
+        shell("page.html.j2")
+    )
+    made = text.render(
+        title=title(release, audience),
+        heading=heading(audience),
+        style=style,
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        demo=release.demo,
+        as_at=release.manifest["as_at"],
+        name=release.manifest["name"],
+        contents=[(slug(n.text), n.text) for n in nodes if isinstance(n, Heading) and n.level == 2],
+        body=html(nodes),
+        contact=facts["contact"],
+    )
+    if len(made.encode()) > MOST_BYTES:
+        raise PageError(
+            f"findings {audience}: the page has {len(made.encode()) // 1000} kB and may have "
+            f"{MOST_BYTES // 1000}; show fewer blocks"
+        )
+    return made
+
+
+def heading(audience: str) -> str:
+    """Return the page's one title."""
+    return f"Findings for {READERS[audience]}"
+
+
+def title(release: Release, audience: str) -> str:
+    """Return the document's title, stamped while the data are pretend."""
+    stamp = "Pretend data: no real child. " if release.demo else ""
+    return f"{stamp}{heading(audience)}, LEAP release {release.manifest['name']}"
+
+
+class FindingsExporter(Exporter):  # type: ignore[misc]  # nbconvert ships no types
+    """`jupyter nbconvert --to leap-eval-findings`: the same page, from the release of this workspace."""
+
+    file_extension = ".html"
+    output_mimetype = "text/html"
+    export_from_notebook = "LEAP findings"
+
+    def from_notebook_node(
+        self, nb: Any, resources: Any = None, **kw: Any
+    ) -> tuple[str, dict[str, Any]]:
+        """Export an executed findings notebook; its audience stands in its parameters."""
+        from leap_eval.findings.entry import facts
+        from leap_eval.store import root, totals
+
+        audience = nb.metadata.get("papermill", {}).get("parameters", {}).get("audience", "leap")
+        release = opened(totals.read_release())
+        return page(nb, release, str(audience), facts(root())), {"output_extension": ".html"}

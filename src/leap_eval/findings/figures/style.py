@@ -1,0 +1,149 @@
+"""One style for every figure, and the pass that leaves drawing and words and nothing else."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from lxml import etree
+from matplotlib.figure import Figure
+
+SVG = "http://www.w3.org/2000/svg"
+# Names become classes, so that the page's style can lighten them in the dark.
+INK, GREY, FAINT, PAPER = "#1a1f24", "#59636e", "#d5dae0", "#ffffff"
+BLUE, RUST, GREEN, PURPLE = "#1f5a94", "#a8481a", "#24693f", "#743a88"
+SHADES = ("#eaf1f8", "#c9dcee", "#9cc0e0", "#5f97c9", "#1f5a94", "#123a63")
+PALETTE = {
+    INK: "ink", GREY: "grey", FAINT: "faint", PAPER: "paper", BLUE: "blue", RUST: "rust",
+    GREEN: "green", PURPLE: "purple",
+    **{c: f"s{i}" for i, c in enumerate(SHADES) if c != BLUE},
+}  # fmt: skip
+STYLE = {
+    "svg.fonttype": "none", "svg.hashsalt": "leap-eval", "font.family": "DejaVu Sans",
+    "font.size": 9.5, "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK,
+    "ytick.color": INK, "axes.edgecolor": GREY, "hatch.color": GREY, "hatch.linewidth": 0.8,
+    "axes.spines.top": False, "axes.spines.right": False, "path.simplify": False,
+}  # fmt: skip
+KEPT = {
+    "fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "opacity",
+    "font-size", "font-weight", "text-anchor", "fill-opacity", "font-style",
+}  # fmt: skip
+HOLDER = re.compile(r"url\(#([^)]+)\)")
+
+
+@contextmanager
+def canvas(width: float, height: float) -> Iterator[Figure]:
+    """Give a figure of so many points."""
+    with mpl.rc_context(STYLE):
+        yield Figure(figsize=(width / 72, height / 72))
+
+
+def finished(figure: Figure, prefix: str, title: str, words: str, *, demo: bool) -> str:
+    """Return the figure as SVG of drawing, text, title and description alone."""
+    if demo:
+        figure.text(
+            0.995, 0.003, "Pretend data: no real child", ha="right", va="bottom",
+            fontsize=8, color=RUST, style="italic",
+        )  # fmt: skip
+    with mpl.rc_context(STYLE):
+        held = io.BytesIO()
+        figure.savefig(held, format="svg", metadata={"Date": None})
+    return cleaned(held.getvalue(), prefix, title, words)
+
+
+def cleaned(raw: bytes, prefix: str, title: str, words: str) -> str:
+    """Take out what matplotlib writes about itself; styles become attributes and classes."""
+    tree = etree.fromstring(raw, etree.XMLParser(remove_comments=True, remove_blank_text=True))
+    for name in ("metadata", "style"):
+        for found in tree.iter(f"{{{SVG}}}{name}"):
+            found.getparent().remove(found)
+    for element in tree.iter():
+        _element(element, prefix)
+    box = tree.get("viewBox")
+    told = etree.Element(f"{{{SVG}}}svg", nsmap={None: SVG})
+    for key, value in (("viewBox", box), ("role", "img"), ("aria-labelledby", f"{prefix}-t {prefix}-d")):
+        told.set(key, value)
+    for name, end, text in (("title", "t", title), ("desc", "d", words)):
+        made = etree.SubElement(told, f"{{{SVG}}}{name}", id=f"{prefix}-{end}")
+        made.text = text
+    _flat(tree, told)
+    return etree.tostring(told, encoding="unicode")
+
+
+def _flat(source: Any, target: Any) -> None:
+    # Groups that carry nothing but matplotlib's own numbering are left out.
+    for child in source:
+        bare = child.tag == f"{{{SVG}}}g" and not child.attrib
+        if bare:
+            _flat(child, target)
+        elif child.tag != f"{{{SVG}}}defs" or len(child):
+            made = etree.SubElement(target, child.tag, dict(child.attrib))
+            made.text = child.text
+            _flat(child, made)
+
+
+def _element(element: Any, prefix: str) -> None:
+    style = dict(
+        (k.strip(), v.strip())
+        for k, v in (p.split(":", 1) for p in (element.attrib.pop("style", "")).split(";") if ":" in p)
+    )
+    if font := style.pop("font", ""):
+        style |= _font(font)
+    for key in list(element.attrib):
+        _attribute(element, key, prefix)
+    for key, value in style.items():
+        if key in KEPT:
+            element.set(key, HOLDER.sub(rf"url(#{prefix}-\1)", value))
+    classes = []
+    for key in ("fill", "stroke"):
+        if name := PALETTE.get(element.get(key, "")):
+            classes.append(f"{key[0]}-{name}")
+    if element.tag == f"{{{SVG}}}text":
+        element.set("font-family", "DejaVu Sans")
+        if not element.get("fill"):
+            element.set("fill", INK)
+            classes.append("f-ink")
+    if classes:
+        element.set("class", " ".join(classes))
+
+
+def _font(text: str) -> dict[str, str]:
+    told = {}
+    if size := re.search(r"([\d.]+)px", text):
+        told["font-size"] = size[1]
+    if re.search(r"\bbold\b|\b700\b", text):
+        told["font-weight"] = "bold"
+    return told
+
+
+def _attribute(element: Any, key: str, prefix: str) -> None:
+    value = element.get(key)
+    if key == "id":
+        del element.attrib["id"]
+        if value.startswith("row-"):
+            element.set("data-row", value[4:])
+        elif element.tag.endswith(("clipPath", "pattern", "path", "symbol")) and _target(element):
+            element.set("id", f"{prefix}-{value}")
+    elif key.endswith("}href"):
+        del element.attrib[key]
+        element.set("href", f"#{prefix}-{value[1:]}")
+    elif key == "clip-path":
+        del element.attrib[key]  # nothing is drawn outside its axes
+    elif key in ("transform", "d", "x", "y", "width", "height", "cx", "cy", "r"):
+        element.set(key, _rounded(value))
+
+
+def _target(element: Any) -> bool:
+    return any(a.tag == f"{{{SVG}}}defs" for a in element.iterancestors())
+
+
+def _rounded(text: str) -> str:
+    return re.sub(r"-?\d+\.\d+", lambda m: f"{float(m[0]):.1f}".removesuffix(".0"), text)
+
+
+FONTS = Path(mpl.get_data_path()) / "fonts/ttf"

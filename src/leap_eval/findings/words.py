@@ -1,0 +1,164 @@
+"""Numbers and codes as a reader meets them: one number, one form, everywhere on every page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from leap_eval.errors import PageError
+from leap_eval.findings.release import Output, Row
+from leap_eval.reference.labels import labels
+from leap_eval.reference.wording import wording
+
+WITHHELD, MISSING = "c", "x"
+JOIN = " + "
+SHARES = {"share", "completeness", "no_consent_share", "recall", "precision", "linked_elsewhere"}
+SIGNED = {"estimate", "pointwise"}
+SIZES = SIGNED | {"mde80"}
+TWO = {"smd_before", "smd_after", "q", "p", "evalue"}
+
+
+def label(kind: str, code: str) -> str:
+    """Return the plain words of a code; a code without words keeps its letters."""
+    told = labels().get(kind, {})
+    if code in told:
+        return str(told[code])
+    if code in ("all", "total"):
+        return "all together"
+    return "".join(c for c in code.replace("_", " ") if not c.isdigit()).strip() or "other"
+
+
+def services(code: str) -> str:
+    """Name services joined by ` + ` in words."""
+    names = [label("service", part) for part in code.split(JOIN)]
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def subgroup(code: str) -> str:
+    """Name a subgroup."""
+    if code == "all":
+        return "all children"
+    kind, _, value = code.partition(":")
+    return label(kind, value)
+
+
+def dimension(name: str, code: str, row: Mapping[str, str] = {}) -> str:  # noqa: B006 - never changed
+    """Name a code of a dimension."""
+    if name in ("contrast", "combination", "arm"):
+        return services(code)
+    if name == "subgroup":
+        return subgroup(code)
+    if name == "step":
+        return step(code)
+    if name == "group":
+        return label(row.get("dimension", ""), code)
+    if name == "dimension":
+        return label("dimension", code)
+    return label({"code": "verdict"}.get(name, name), code)
+
+
+def step(code: str) -> str:
+    """Name a step of the flow, or the reason why children left it."""
+    if code in labels()["step"]:
+        return str(labels()["step"][code])
+    trial, _, reason = code.partition("_")
+    return f"Not studied from the {label('trial', trial)}: {label('reason', reason)}"
+
+
+def number(text: str, measure: str, unit: str = "") -> str:
+    """Show one released number."""
+    value = float(text)
+    if measure in SHARES:
+        return f"{value * 100:.1f}%" if measure in ("recall", "precision") else f"{value * 100:.0f}%"
+    if measure == "floored_share":
+        return f"{value * 100:.1f}%"
+    if measure in SIZES:
+        return effect(value, unit, signed=measure in SIGNED)
+    if measure in TWO:
+        return _minus(f"{value:.2f}")
+    return f"{value:,.0f}"
+
+
+def effect(value: float, unit: str, *, signed: bool = True) -> str:
+    """Show a size in its unit: two digits of a standard deviation, one of a point."""
+    scaled, digits = scale(value, unit), 2 if unit == "sd" else 1
+    plain = f"{abs(scaled):.{digits}f}"
+    if not signed or float(plain) == 0:
+        return plain
+    return f"{'+' if scaled > 0 else '−'}{plain}"
+
+
+def scale(value: float, unit: str) -> float:
+    """Return a risk in percentage points, anything else as it is."""
+    return value * 100 if unit == "risk" else value
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")
+
+
+def shown(row: Row, column: str = "value") -> str:
+    """Show a cell: the number, `c` where it is withheld, `x` where there is none."""
+    if row["marker"] == "c":
+        return WITHHELD
+    if row[column] == "":
+        return MISSING if column == "value" else ""
+    return number(row[column], row["measure"], row.get("unit", ""))
+
+
+def sentence(row: Row, n: str) -> str:
+    """Fill the sentence of wording.yaml that stage 06 chose for this row."""
+    template = wording().get(row["wording_key"])
+    if template is None:
+        raise PageError("reference/wording.yaml: no sentence under a released key; add the key")
+    unit = row["unit"]
+    values = {"estimate": "", "low": "", "high": ""}
+    if row["value"]:
+        values = {
+            "estimate": effect(float(row["value"]), unit, signed=False),
+            "low": effect(float(row["low"]), unit),
+            "high": effect(float(row["high"]), unit),
+        }
+    return template.format(
+        services=services(row["contrast"]),
+        outcome=label("outcome", row["outcome"]),
+        unit=label("unit", unit),
+        n=n,
+        **values,
+    )
+
+
+def extremes(rows: Iterable[Row], key: str) -> tuple[Row, Row] | None:
+    """Return the rows with the least and the greatest shown value."""
+    told = [r for r in rows if r["value"]]
+    if not told:
+        return None
+    ordered = sorted(told, key=lambda r: (float(r["value"]), r[key]))
+    return ordered[0], ordered[-1]
+
+
+def alt(what: str, rows: Iterable[Row], key: str) -> str:
+    """Say what a figure shows: range, the names at its ends, how many are withheld."""
+    rows = tuple(rows)
+    ends = extremes(rows, key)
+    hidden = sum(r["marker"] == "c" for r in rows)
+    told = f"{what}."
+    if ends:
+        low, high = ends
+        told += (
+            f" Least: {dimension(key, low[key], low)}, {shown(low)}."
+            f" Most: {dimension(key, high[key], high)}, {shown(high)}."
+        )
+    if hidden:
+        told += " Some values are withheld to protect children."
+    return told[:300]
+
+
+def why_withheld(output: Output) -> str:
+    """Say why cells are missing from a table, without saying which came first."""
+    if not output.withheld:
+        return "No cell of this table is withheld."
+    return (
+        f"{output.withheld:,} of {len(output.rows):,} cells are withheld to protect children, "
+        "and shown as c. A small count, or one from which a small count could be worked out, "
+        "never leaves the room."
+    )
