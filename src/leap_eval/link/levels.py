@@ -1,0 +1,245 @@
+"""What is compared, in which order of closeness, and which pairs are looked at.
+
+Model B compares single-field tokens; model A, for a pair with a tier A side, says that a field
+agrees when any compound that holds it agrees.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+FIELDS = ("forename", "surname", "date", "postcode", "sex")
+CLOSE_NAME = ("exact", "part", "near", "nickname")
+CLOSE_DATE = ("exact", "near", "swapped", "part")
+ELSE = "else"
+
+
+def plain(column: str) -> str:
+    """Return a column's name for Splink, which reads the endings _l and _r as sides of a pair."""
+    return column.replace("_", "")
+
+
+def _same(*columns: str) -> str:
+    return " OR ".join(f"{c}_l = {c}_r" for c in map(plain, columns))
+
+
+def _meet(*columns: str) -> str:
+    return " OR ".join(f"list_has_any({c}_l, {c}_r)" for c in map(plain, columns))
+
+
+def _cross(a: str, b: str) -> str:
+    return f"{plain(a)}_l = {plain(b)}_r OR {plain(b)}_l = {plain(a)}_r"
+
+
+def _either_missing(column: str) -> str:
+    return f"{plain(column)}_l IS NULL OR {plain(column)}_r IS NULL"
+
+
+def _neither(column: str) -> str:
+    return f"NOT {plain(column)}_l OR NOT {plain(column)}_r"
+
+
+SEX = (_either_missing("sex"), {"exact": _same("sex")})
+LEVELS_B: dict[str, tuple[str, dict[str, str]]] = {
+    "forename": (
+        _either_missing("fn_1"),
+        {
+            "exact": _same("fn"),
+            "part": _meet("fn_parts"),
+            "near": _meet("fn_near"),
+            "nickname": _same("fn_nick"),
+            "metaphone": _same("fn_m"),
+            "soundex": _same("fn_x"),
+            "first_3": _same("fn_3"),
+            "initial": "(fn_l IS NULL OR fn_r IS NULL) AND fn1_l = fn1_r",
+            "exchanged": _cross("fn", "ln"),
+        },
+    ),
+    "surname": (
+        _either_missing("ln"),
+        {
+            "exact": _same("ln"),
+            "part": _meet("ln_parts"),
+            "near": _meet("ln_near"),
+            "metaphone": _same("ln_m"),
+            "soundex": _same("ln_x"),
+            "first_3": _same("ln_3"),
+            "exchanged": _cross("fn", "ln"),
+        },
+    ),
+    "date": (
+        _either_missing("dob"),
+        {
+            "exact": _same("dob"),
+            "near": _meet("dob_near"),
+            "swapped": _cross("dob", "dob_sw"),
+            "part": _same("dob_ym", "dob_md", "dob_yd"),
+        },
+    ),
+    "postcode": (
+        _either_missing("pc"),
+        {
+            "exact": _same("pc"),
+            "near": _meet("pc_near"),
+            "sector": _same("pc_sector"),
+            "district": _same("pc_district"),
+        },
+    ),
+    "sex": SEX,
+}
+LEVELS_A: dict[str, tuple[str, dict[str, str]]] = {
+    "forename": (
+        _neither("has_f"),
+        {
+            "exact": _same("f_l", "f_q", "f_ym", "f_md", "f_yd", "f_p", "f_s", "f_l3")
+            + " OR "
+            + _meet("f_ld", "f_qd", "f_pd"),
+            "near": _meet("fd_l", "fd_q", "fd_p"),
+            "metaphone": _same("fm_lm", "fm_q", "fm_ym", "fm_md", "fm_yd", "fm_p"),
+            "first_3": _same("f3_l", "f3_q", "f3_p"),
+            "initial": _same("f1_l_q"),
+            "exchanged": _cross("f_l", "l_f"),
+        },
+    ),
+    "surname": (
+        _neither("has_l"),
+        {
+            "exact": _same("f_l", "l_q", "l_ym", "l_md", "l_yd", "l_p", "l_s", "f3_l", "f1_l_q")
+            + " OR "
+            + _meet("fd_l", "l_qd", "l_pd"),
+            "near": _meet("f_ld", "ld_q", "ld_p"),
+            "metaphone": _same("fm_lm", "lm_q", "lm_ym", "lm_md", "lm_yd", "lm_p"),
+            "first_3": _same("f_l3", "l3_q", "l3_p"),
+            "exchanged": _cross("f_l", "l_f"),
+        },
+    ),
+    "date": (
+        _neither("has_q"),
+        {
+            "exact": _same("f_q", "l_q", "q_p", "fm_q", "lm_q", "f3_q", "l3_q", "f1_l_q")
+            + " OR "
+            + _meet("fd_q", "ld_q"),
+            "near": _meet("f_qd", "l_qd"),
+            "swapped": _cross("f_q", "f_sw") + " OR " + _cross("l_q", "l_sw"),
+            "part": _same(*(f"{n}_{d}" for n in ("f", "l", "fm", "lm") for d in ("ym", "md", "yd")))
+            + " OR "
+            + _same("ym_p", "md_p", "yd_p"),
+        },
+    ),
+    "postcode": (
+        _neither("has_p"),
+        {
+            "exact": _same("f_p", "l_p", "fm_p", "lm_p", "f3_p", "l3_p", "q_p")
+            + " OR "
+            + _same("ym_p", "md_p", "yd_p")
+            + " OR "
+            + _meet("fd_p", "ld_p"),
+            "near": _meet("f_pd", "l_pd"),
+            "sector": _same("f_s", "l_s"),
+        },
+    ),
+    "sex": SEX,
+}
+LEVELS = {"A": LEVELS_A, "B": LEVELS_B}
+TF = {"forename": "fn", "surname": "ln", "postcode": "pc"}
+
+# What EM learns m from, and a first guess of m and u where the data say nothing.
+BLOCKS = {
+    "B": ("l.dob = r.dob", "l.pc = r.pc", "l.fn = r.fn AND l.ln = r.ln"),
+    "A": ("l.qp = r.qp", "l.fl = r.fl", "l.fq = r.fq", "l.lq = r.lq"),
+}
+FIRST_M = {"exact": 0.85, "near": 0.05, "part": 0.03, ELSE: 0.03}
+
+_PAIRS_B = (
+    [("fn", "ln")]
+    + [(f, n) for f in ("dob", "pc") for n in ("ln_3", "fn_3", "ln_x", "fn_x")]
+    + [(n, d) for n in ("fn", "ln") for d in ("dob_ym", "dob_md", "dob_yd")]
+    + [("dob_ym", "ln_3"), ("dob_md", "fn_3"), ("dob_md", "ln_x")]
+    + [("pc", d) for d in ("dob_ym", "dob_md", "dob_yd")]
+)
+_NEAR_B = (
+    [("fn_near", n) for n in ("ln", "dob_md", "pc")]
+    + [("ln_near", n) for n in ("fn", "dob_md", "pc")]
+    + [("dob_near", n) for n in ("fn_3", "ln_3", "pc")]
+    + [("pc_near", n) for n in ("dob_ym", "dob_md")]
+)
+_SINGLES_A = [
+    "f_l",
+    "fm_lm",
+    "f3_l",
+    "f_l3",
+    "f_q",
+    "f_ym",
+    "f_md",
+    "f_yd",
+    "l_q",
+    "l_ym",
+    "l_md",
+    "l_yd",
+    "fm_q",
+    "fm_ym",
+    "fm_md",
+    "lm_q",
+    "lm_ym",
+    "lm_md",
+    "f3_q",
+    "l3_q",
+    "f_p",
+    "l_p",
+    "fm_p",
+    "lm_p",
+    "f3_p",
+    "l3_p",
+    "q_p",
+    "ym_p",
+    "md_p",
+    "yd_p",
+]
+_LISTS_A = ("fd_l", "f_ld", "fd_q", "ld_q", "fd_p", "ld_p", "f_qd", "l_qd", "f_pd", "l_pd")
+
+
+def labels(tier: str, field: str) -> list[str]:
+    """Return the levels of a field by their number: 0 is `else`, the last is `exact`."""
+    return [ELSE, *reversed(LEVELS[tier][field][1])]
+
+
+def rules(tier: str) -> list[tuple[str, list[str]]]:
+    """Return the blocking rules of a model: a condition, and the lists to open for it."""
+    ids = [("l.nhs = r.nhs", []), ("l.upn = r.upn", [])]
+    if tier == "B":
+        direct = [_rule(*pair) for pair in _PAIRS_B]
+        turned: list[tuple[str, list[str]]] = [("l.fn = r.ln AND l.ln = r.fn", [])]
+        return [*ids, *direct, *turned, *((_rule(*p)[0], [plain(p[0])]) for p in _NEAR_B)]
+    # AB pairs are model B's; the filter keeps them out.
+    mixed = " AND (l.bare OR r.bare)"
+    direct = [_rule(c) for c in _SINGLES_A]
+    turned = [("l.fl = r.lf", []), ("l.fq = r.fsw", []), ("l.lq = r.lsw", [])]
+    made = [*ids, *direct, *turned, *((_rule(c)[0], [plain(c)]) for c in _LISTS_A)]
+    return [(condition + mixed, lists) for condition, lists in made]
+
+
+def _rule(*columns: str) -> tuple[str, list[str]]:
+    return " AND ".join(f"l.{c} = r.{c}" for c in map(plain, columns)), []
+
+
+def level(tier: str, field: str) -> str:
+    """Return the SQL that tells the number of a pair's level: -1 missing, 0 `else`, then closer."""
+    missing, told = LEVELS[tier][field]
+    count = len(told)
+    cases = [f"WHEN {missing} THEN -1"]
+    cases += [f"WHEN {sql} THEN {count - place}" for place, sql in enumerate(told.values())]
+    return re.sub(r"\b(\w+)_([lr])\b", r"\2.\1", f"CASE {' '.join(cases)} ELSE 0 END")
+
+
+def comparison(tier: str, field: str) -> dict[str, Any]:
+    """Return a field's comparison as Splink reads it."""
+    missing, levels = LEVELS[tier][field]
+    told: list[dict[str, Any]] = [
+        {"sql_condition": missing, "label_for_charts": "missing", "is_null_level": True}
+    ]
+    told += [{"sql_condition": s, "label_for_charts": name} for name, s in levels.items()]
+    told.append({"sql_condition": "ELSE", "label_for_charts": ELSE})
+    if tier == "B" and field in TF:
+        told[1] |= {"tf_adjustment_column": TF[field], "tf_minimum_u_value": 1e-5}
+    return {"output_column_name": field, "comparison_levels": told}

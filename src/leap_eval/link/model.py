@@ -1,0 +1,191 @@
+"""Weights of agreement, learnt without labels: Splink on DuckDB over integers."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from splink import DuckDBAPI, Linker, SettingsCreator
+from splink.blocking_rule_library import CustomRule
+
+from leap_eval.link import levels
+from leap_eval.link.settings import Settings
+
+Model = dict[str, dict[str, dict[str, list[float]]]]  # field -> label -> m, u of one tier
+PRIOR = 1e-4  # taken off again: decide puts a prior per pair of partners in its place
+LEAST = {"m": 1e-3, "u": 1e-6}
+FEWEST = 30  # nodes below which nothing can be learnt
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weighed:
+    """Compared pairs of nodes with their bits and levels, and the two models that weighed them."""
+
+    pairs: pd.DataFrame
+    models: dict[str, Any]
+
+
+def weigh(nodes: pa.Table, rates: dict[str, float], settings: Settings) -> Weighed:
+    """Return the bits of every candidate pair; pairs with a tier A side by a model of their own."""
+    logging.getLogger("splink").setLevel(logging.ERROR)
+    bare = nodes["bare"].to_numpy()
+    found, models, chance = [], {}, {}
+    if int((~bare).sum()) >= 2:
+        full = nodes.filter(pa.array(~bare))
+        models["B"] = train(full, "B", {}, settings)
+        chance = {f: {n: mu[1] for n, mu in told.items()} for f, told in models["B"].items()}
+        found.append(_predict(full, "B", models["B"], settings))
+    if bare.any():
+        models["A"] = train(nodes, "A", chance or from_rates(rates), settings)
+        found.append(_predict(nodes, "A", models["A"], settings))
+    pairs = pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+    return Weighed(pairs, models)
+
+
+def _engine() -> Any:
+    connection = duckdb.connect()
+    connection.sql(
+        "SET threads = 2; SET memory_limit = '2GB'; SET preserve_insertion_order = false"
+    )
+    return connection
+
+
+def _linker(
+    nodes: pa.Table, tier: str, comparisons: list[dict[str, Any]], connection: Any
+) -> Linker:
+    conditions = [
+        CustomRule(f"{c} AND l.record <> r.record", "duckdb", arrays_to_explode=o or None)
+        for c, o in levels.rules(tier)
+    ]
+    settings = SettingsCreator(
+        link_type="dedupe_only",
+        unique_id_column_name="node",
+        comparisons=comparisons,
+        blocking_rules_to_generate_predictions=conditions,
+        probability_two_random_records_match=PRIOR,
+        retain_matching_columns=False,
+        max_iterations=20,
+    )
+    api = DuckDBAPI(connection)
+    named = nodes.rename_columns([levels.plain(c) for c in nodes.column_names])
+    return Linker(api.register(named), settings, log_level=logging.ERROR)
+
+
+def _comparisons(tier: str, told: dict[str, dict[str, list[float]]]) -> list[dict[str, Any]]:
+    made = [levels.comparison(tier, field) for field in levels.FIELDS]
+    for one in made:
+        known = told.get(one["output_column_name"], {})
+        for level in one["comparison_levels"]:
+            if level["label_for_charts"] in known:
+                m, u = known[level["label_for_charts"]]
+                level |= {"m_probability": m, "u_probability": u}
+    return made
+
+
+def train(
+    nodes: pa.Table, tier: str, chance: dict[str, dict[str, float]], settings: Settings
+) -> dict[str, dict[str, list[float]]]:
+    """Return m and u per field and level: u from random pairs or as given, m by EM."""
+    guess = {f: _guess(tier, f, chance.get(f, {})) for f in levels.FIELDS}
+    if len(nodes) < FEWEST:
+        return guess
+    sample = _sample(nodes, settings.train_records)
+    linker = _linker(sample, tier, _comparisons(tier, guess), _engine())
+    if not chance:
+        linker.training.estimate_u_using_random_sampling(
+            max_pairs=settings.u_pairs, seed=settings.seed, min_count_per_level=None, num_chunks=1
+        )
+    for block in levels.BLOCKS[tier]:
+        condition = f"{block} AND l.record <> r.record"
+        linker.training.estimate_parameters_using_expectation_maximisation(
+            CustomRule(condition, "duckdb"), estimate_without_term_frequencies=True
+        )
+    return _filled(linker, tier, guess)
+
+
+def _sample(nodes: pa.Table, most: int) -> pa.Table:
+    if len(nodes) <= most:
+        return nodes
+    step = np.linspace(0, len(nodes) - 1, most).astype(np.int64)
+    return nodes.take(pa.array(step))
+
+
+def _guess(tier: str, field: str, chance: dict[str, float]) -> dict[str, list[float]]:
+    names = levels.labels(tier, field)
+    m = {n: levels.FIRST_M.get(n, 0.01) for n in names}
+    u = {n: max(chance.get(n, 1e-4), 1e-6) for n in names if n != levels.ELSE}
+    if "part" not in names:
+        u["near"] = u.get("near", 0.0) + chance.get("part", 0.0) if "near" in u else 0.0
+        u = {n: v for n, v in u.items() if n in names}
+    u[levels.ELSE] = max(1 - sum(u.values()), 1e-3)
+    total = sum(m.values())
+    return {n: [m[n] / total, u[n]] for n in names}
+
+
+def _filled(
+    linker: Linker, tier: str, guess: dict[str, dict[str, list[float]]]
+) -> dict[str, dict[str, list[float]]]:
+    told = linker.misc.save_model_to_json()
+    found = {}
+    for one in told["comparisons"]:
+        field = one["output_column_name"]
+        learnt = {le["label_for_charts"]: le for le in one["comparison_levels"]}
+        found[field] = {
+            name: [_share(learnt[name], "m", m), _share(learnt[name], "u", u)]
+            for name, (m, u) in guess[field].items()
+        }
+    return found
+
+
+def _share(level: dict[str, Any], which: str, instead: float) -> float:
+    value = level.get(f"{which}_probability")
+    # A level nobody reached keeps a small share: a weight of minus infinity would be a hard rule.
+    known = isinstance(value, float) and np.isfinite(value)
+    return float(max(value, LEAST[which])) if known else float(min(instead, 1e-3))
+
+
+def _predict(
+    nodes: pa.Table, tier: str, told: dict[str, dict[str, list[float]]], settings: Settings
+) -> pd.DataFrame:
+    connection = _engine()
+    linker = _linker(nodes, tier, _comparisons(tier, told), connection)
+    named = nodes.rename_columns([levels.plain(c) for c in nodes.column_names])
+    connection.register("named", named)
+    floor = settings.least_bits + np.log2(PRIOR / (1 - PRIOR))
+    made = linker.inference.predict(threshold_match_weight=float(floor))
+    # Splink hands levels on only with both sides' lists: asked again for the pairs that count.
+    kept = ", ".join(f"{levels.level(tier, f)} AS {f}" for f in levels.FIELDS)
+    query = f"""SELECT node_l, node_r, match_weight, {kept} FROM {made.physical_name} AS pair
+        JOIN named AS l ON l.node = node_l JOIN named AS r ON r.node = node_r
+        ORDER BY node_l, node_r"""
+    pairs: pd.DataFrame = connection.sql(query).df()
+    pairs["bits"] = pairs.pop("match_weight") - np.log2(PRIOR / (1 - PRIOR))
+    return pairs.assign(tier=tier)
+
+
+def from_rates(rates: dict[str, float]) -> dict[str, dict[str, float]]:
+    """Return chance agreement per level from the rates that partners without tier B send."""
+    if not rates:
+        return {}
+
+    def name(whole: str) -> dict[str, float]:
+        r = rates[whole]
+        sound, three = max(rates[f"{whole}m"] - r, r / 5), max(rates[f"{whole}3"] - r, r / 5)
+        return {"exact": r, "near": r, "metaphone": sound, "first_3": three, "initial": r}
+
+    parts = rates["ym"] + rates["md"] + rates["yd"]
+    date = {"exact": rates["q"], "near": 10 * rates["q"], "swapped": rates["q"], "part": parts}
+    place = {"exact": rates["p"], "near": 3 * rates["p"], "sector": rates["s"]}
+    sex = {"exact": 0.5}
+    return {
+        "forename": name("f"),
+        "surname": name("l"),
+        "date": date,
+        "postcode": place,
+        "sex": sex,
+    }

@@ -1,0 +1,247 @@
+"""Stage 02 in one call: from keyed tokens to who is whom."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from leap_eval.errors import LinkError
+from leap_eval.link import levels
+from leap_eval.link.bias import bias
+from leap_eval.link.decide import Decision, cluster, decide, record_edges
+from leap_eval.link.encode import Encoded, Linkage, encode
+from leap_eval.link.family import families, study_ids
+from leap_eval.link.model import Weighed, weigh
+from leap_eval.link.quality import quality
+from leap_eval.link.settings import Settings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+
+ROLES = ("child", "adult")
+KNOWN = ("has_f", "has_l", "has_q", "has_p")
+KEPT = ["record", "partner", "child", "multiple", "birth_order", "nhs", "upn", "g_flp", "flp"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Linked:
+    """What stage 02 hands on: three tables by contract, and three reports of aggregates."""
+
+    links: pd.DataFrame
+    edges: pd.DataFrame
+    draws: pd.DataFrame
+    model: dict[str, Any]
+    quality: dict[str, Any]
+    bias: dict[str, Any]
+
+
+def link(persons: Any, linkage: Linkage, settings: Any, key: bytes) -> Linked:
+    """Say for every record of every partner which person it is.
+
+    `persons`: all records of stage 01; `linkage`: tokens at rest by (partner, period);
+    `settings`: the link section of params.yaml; `key`: the project key.
+    """
+    told = settings if isinstance(settings, Settings) else Settings(**dict(settings))
+    people = _people(persons)
+    encoded = encode(people, linkage)
+    if not len(encoded.nodes):
+        encoded = Encoded(_no_nodes(), {}, encoded.strangers)
+    nodes = _plain(encoded.nodes)
+    people["missing"] = _missing(encoded.nodes, len(people))
+    partner, names = pd.factorize(people["partner"], sort=True)
+    made = {role: _role(role, encoded, partner.astype(np.int64), told) for role in ROLES}
+    people = _decided(people, made, partner, key)
+    people["family_id"], wide = families(people, nodes, key)
+    edges = pd.concat([d.edges for d, _ in made.values()], ignore_index=True)
+    links = _links(people, edges, wide, told)
+    children = made["child"][0].edges
+    report = quality(_sided(children, partner), links, list(names), told.seed)
+    return Linked(
+        links,
+        _edges(edges, people["record_key"].to_numpy(object), told),
+        _draws(edges, people, partner.astype(np.int64), key, told),
+        _model(made, encoded, told),
+        report,
+        bias(people, children, told.seed, told.gap_flag),
+    )
+
+
+def _people(persons: Any) -> pd.DataFrame:
+    frame: pd.DataFrame = persons.to_pandas() if hasattr(persons, "to_pandas") else persons
+    frame = frame.sort_values(["partner", "record_key"]).reset_index(drop=True)
+    if frame["record_key"].duplicated().any():
+        raise LinkError("persons: a record_key stands twice; run `dvc repro ingest` again")
+    return frame
+
+
+def _no_nodes() -> pa.Table:
+    none = {c: pa.array([], pa.int64()) for c in KEPT}
+    flags = {c: pa.array([], pa.bool_()) for c in ("child", "bare", *KNOWN)}
+    return pa.table(none | flags)
+
+
+def _plain(nodes: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = nodes.select(
+        [c for c in KEPT if c not in ("nhs", "upn", "g_flp", "flp")]
+    ).to_pandas()
+    for column in ("nhs", "upn", "g_flp", "flp"):
+        frame[column] = nodes[column].fill_null(0).to_numpy()
+    return frame
+
+
+def _missing(nodes: pa.Table, records: int) -> Ints:
+    told = np.zeros((records, len(KNOWN)), bool)
+    for place, column in enumerate(KNOWN):
+        np.logical_or.at(told[:, place], nodes["record"].to_numpy(), nodes[column].to_numpy())
+    return (len(KNOWN) - told.sum(axis=1)).astype(np.int64)
+
+
+def _role(
+    role: str, encoded: Encoded, partner: Ints, settings: Settings
+) -> tuple[Decision, Weighed]:
+    # Children and adults are apart: no pair crosses, and each learns weights of its own.
+    mine = encoded.nodes.filter(pa.array(encoded.nodes["child"].to_numpy() == (role == "child")))
+    mine = mine.sort_by("node") if len(mine) else mine
+    if len(mine):
+        mine = mine.set_column(0, "node", pa.array(np.arange(len(mine))))
+    weighed = weigh(mine, encoded.rates, settings) if len(mine) else Weighed(pd.DataFrame(), {})
+    if not len(weighed.pairs):
+        same = np.arange(len(partner))
+        return Decision(_no_edges(), same, same, same), weighed
+    edges = record_edges(weighed.pairs, _plain(mine))
+    unlike = next(iter(weighed.models.values()))["forename"][levels.ELSE][0]
+    return decide(edges, partner, unlike, settings), weighed
+
+
+def _no_edges() -> pd.DataFrame:
+    ints = ["a", "b", *levels.FIELDS]
+    told = {c: np.zeros(0, np.int64) for c in ints} | {"tier": np.zeros(0, object)}
+    told |= {c: np.zeros(0) for c in ("bits", "score", "probability")}
+    flags = ("accepted", "same_id", "other_id", "same_partner", "barred", "conflict")
+    return pd.DataFrame(told | {c: np.zeros(0, bool) for c in flags})
+
+
+def _decided(
+    people: pd.DataFrame, made: dict[str, tuple[Decision, Weighed]], partner: Any, key: bytes
+) -> pd.DataFrame:
+    child = (people["role"] == "child").to_numpy()
+    for name, which in (("study_id", "person"), ("study_id_strict", "strict"),
+                        ("study_id_loose", "loose")):  # fmt: skip
+        both = [getattr(made[role][0], which) for role in ROLES]
+        people[name] = study_ids(np.where(child, both[0], both[1]), people["record_key"], key)
+    return people
+
+
+def _sided(edges: pd.DataFrame, partner: Any) -> pd.DataFrame:
+    return edges.assign(s=partner[edges["a"]], t=partner[edges["b"]])
+
+
+def _links(
+    people: pd.DataFrame, edges: pd.DataFrame, wide: pd.Series, settings: Settings
+) -> pd.DataFrame:
+    size, rows = len(people), people.index.to_numpy()
+    inside, other = np.zeros(size), np.zeros(size)
+    by_id, clash = np.zeros(size, bool), np.zeros(size, bool)
+    for side in ("a", "b"):
+        at, p, yes = edges[side].to_numpy(), edges["probability"].to_numpy(), edges["accepted"]
+        np.maximum.at(inside, at[yes], p[yes])
+        np.maximum.at(other, at[~yes], p[~yes])
+        by_id[at[yes & edges["same_id"]]] = True
+        clash[at[edges["conflict"]]] = True
+    linked = people.groupby("study_id")["record_key"].transform("size").to_numpy() > 1
+    p = np.where(linked, inside, 1 - other)
+    band = np.where(linked, np.where(p >= settings.sure, "sure", "uncertain"), "single")
+    missing = people["missing"].to_numpy()
+    method = np.where(missing == len(KNOWN), "none", np.where(by_id, "id", "tokens"))
+    flags = {"no_tokens": missing == len(KNOWN), "id_conflict": clash}
+    flags |= {"too_few_fields": missing == len(KNOWN) - 1, "family_key_too_wide": wide.to_numpy()}
+    told = [",".join(name for name in sorted(flags) if flags[name][row]) for row in rows]
+    ids = ["partner", "record_key", "role", "study_id", "family_id", "study_id_strict"]
+    return people[[*ids, "study_id_loose"]].assign(
+        probability=np.round(np.clip(p, 0, 1), 4),
+        band=band,
+        method=method,
+        link_weight=1.0,  # the repair by group is not estimated yet: every record counts once
+        flags=told,
+    )
+
+
+def _edges(edges: pd.DataFrame, keys: NDArray[Any], settings: Settings) -> pd.DataFrame:
+    kept = edges[edges["probability"] >= 0.01]
+    a, b = keys[kept["a"]], keys[kept["b"]]
+    p = kept["probability"].to_numpy()
+    uncertain = np.where(p >= settings.unsure, "uncertain", "unlikely")
+    return pd.DataFrame(
+        {
+            "record_key_a": np.minimum(a, b),
+            "record_key_b": np.maximum(a, b),
+            "bits": np.round(kept["bits"].to_numpy(float), 3),
+            "probability": p,
+            "tier": kept["tier"].to_numpy(object),
+            "accepted": kept["accepted"].to_numpy(bool),
+            "band": np.where(p >= settings.sure, "sure", uncertain),
+            **{f"level_{f}": kept[f].to_numpy(np.int64) for f in levels.FIELDS},
+        }
+    )
+
+
+def _draws(
+    edges: pd.DataFrame, people: pd.DataFrame, partner: Ints, key: bytes, settings: Settings
+) -> pd.DataFrame:
+    p = edges["probability"]
+    unsure = (p >= settings.unsure) & (p < settings.sure) & ~edges["barred"]
+    touched = people["study_id"].isin(
+        people["study_id"].to_numpy()[np.unique(edges.loc[unsure, ["a", "b"]].to_numpy())]
+    )
+    inside = touched.to_numpy()
+    some = edges[inside[edges["a"]] & inside[edges["b"]]]
+    open_ = unsure.reindex(some.index).to_numpy()
+    rows = np.flatnonzero(inside)
+    place = np.full(len(people), -1)
+    place[rows] = np.arange(len(rows))
+    some = some.assign(a=place[some["a"]], b=place[some["b"]])
+    random = np.random.default_rng(settings.seed)
+    keys, made = people["record_key"].iloc[rows].reset_index(drop=True), []
+    for number in range(1, settings.draws + 1):
+        score = some["score"].to_numpy().copy()
+        drawn = random.random(len(some)) < some["probability"].to_numpy()
+        score[open_] = np.where(drawn[open_], np.abs(score[open_]) + 1e-6, -60.0)
+        person = cluster(some.assign(score=score), partner[rows])
+        ids = study_ids(person, keys, key)
+        made.append(pd.DataFrame({"draw": number, "record_key": keys, "study_id": ids}))
+    return pd.concat(made, ignore_index=True)
+
+
+def _model(
+    made: dict[str, tuple[Decision, Weighed]], encoded: Encoded, settings: Settings
+) -> dict[str, Any]:
+    rows = [
+        {
+            "role": role,
+            "tier": tier,
+            "field": field,
+            "level": name,
+            "m": m,
+            "u": u,
+            "bits": round(float(np.log2(m / u)), 3),
+        }  # fmt: skip
+        for role, (_, weighed) in made.items()
+        for tier, model in sorted(weighed.models.items())
+        for field, told in model.items()
+        for name, (m, u) in told.items()
+    ]
+    counts = {role: len(w.pairs) for role, (_, w) in made.items()}
+    rules = {tier: [c for c, _ in levels.rules(tier)] for tier in levels.LEVELS}
+    return {
+        "levels": [r | {"m": float(f"{r['m']:.4g}"), "u": float(f"{r['u']:.4g}")} for r in rows],
+        "pairs": counts,
+        "rules": rules,
+        "strangers": encoded.strangers,
+        "settings": asdict(settings),
+    }
