@@ -140,7 +140,15 @@ FILED_PERSONS = Contract(
     },
 )
 PERSONS = Contract(
-    "persons", "one row per record of a partner", ("record_key",), FILED_PERSONS.columns
+    "persons",
+    "one row per record of a partner",
+    ("record_key",),
+    {
+        **FILED_PERSONS.columns,
+        "area_on": _d("the day the area was told", null=True),
+        "need_level_on": _d("the day the need level was told", null=True),
+        "disability_on": _d("the day the disability was told", null=True),
+    },
 )
 CONTACTS = Contract(
     "contacts",
@@ -371,6 +379,13 @@ def check(table: AnyTable, contract: Contract) -> AnyTable:
         heading = f"{contract.name} breaks its contract; mend the step that made it:"
         raise ContractError("\n  ".join([heading, *broken]))
     return table
+
+
+def settled(table: ir.Table) -> ir.Table:
+    """Return the table computed, so that what follows does not compute it again for each use."""
+    import ibis
+
+    return ibis.memtable(table.to_pyarrow())
 
 
 def _asked(table: Any) -> ir.Table:

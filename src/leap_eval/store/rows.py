@@ -78,7 +78,8 @@ def union(stem: str, contract: Contract) -> ir.Table:
 
 def write(table: Any, name: str, contract: Contract) -> None:
     """Write work/NAME.parquet after its contract has been checked."""
-    parquet.write(check(table, contract), f"work/{name}.parquet", contract, DIGITS)
+    told = parquet.arrow(table)
+    parquet.write(check(told, contract), f"work/{name}.parquet", contract, DIGITS)
 
 
 def empty(contract: Contract) -> pa.Table:

@@ -41,7 +41,8 @@ def read_table(name: str, contract: Contract) -> pd.DataFrame:
 
 def write_cube(table: Any, name: str) -> None:
     """Write the counts that stage 07 protects: results/cubes/NAME.parquet."""
-    parquet.write(check(table, CUBE), f"results/cubes/{name}.parquet", CUBE, DIGITS)
+    told = parquet.arrow(table)
+    parquet.write(check(told, CUBE), f"results/cubes/{name}.parquet", CUBE, DIGITS)
 
 
 def read_cube(name: str) -> pd.DataFrame:

@@ -1,0 +1,231 @@
+"""Stage 03: who is studied, from when, with what background?"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import ibis
+from ibis import _
+
+from leap_eval.contracts import settled
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+
+    from leap_eval.settings.plan import Covariate, Plan
+
+# Where the day stands on which a value was told; facts of birth need none.
+TOLD_ON = {
+    "imd_decile": "area_on",
+    "need_level": "need_level_on",
+    "disability": "disability_on",
+    "concern_12": "review_on_12",
+    "concern_24": "review_on_24",
+}
+UNTOLD = ("not_known", "not_stated")
+# A submission comes up to a quarter and a month after the contact it tells of.
+SHARING_LAG = 122
+FIRST_FACTS = ("sex", "ethnicity_group5", "home_language", "disability")
+
+
+def cohort(persons: ir.Table, links: ir.Table, plan: Plan, as_at: date) -> ir.Table:
+    """Return one row per child: who they are, whether each trial may count them, their background.
+
+    A value told after time zero is missing, however useful it would be.
+    """
+    records = _children(persons, links)
+    base = settled(_base(records))
+    trials = [_trial(records, base, name, plan, as_at) for name in plan.trials]
+    joined = reduce(lambda left, right: left.join(right, "study_id"), trials, base)
+    return settled(joined.drop("first_told").order_by("study_id"))
+
+
+def _children(persons: ir.Table, links: ir.Table) -> ir.Table:
+    who = links.select("record_key", "study_id", "family_id", "link_weight")
+    return settled(persons.filter(_.role == "child").join(who, "record_key"))
+
+
+def _base(records: ir.Table) -> ir.Table:
+    facts = {name: _commonest(records, name) for name in ("birth_month", *FIRST_FACTS)}
+    base = records.group_by("study_id").agg(
+        family_id=_.family_id.min(),
+        ward=_.ward.first(order_by=[_.area_on, _.record_key]),
+        imd=_.imd_decile.first(order_by=[_.area_on, _.record_key]),
+        partners=_.partner.nunique(),
+        link_weight=_.link_weight.mean(),
+        first_told=_.collected_on.min(),
+    )
+    for table in facts.values():
+        base = base.left_join(settled(table), "study_id").drop("study_id_right")
+    third = ibis.cases(
+        (_.imd <= 3, "most"), (_.imd <= 6, "middle"), (_.imd > 6, "least"), else_="not_known"
+    )
+    return base.mutate(
+        draw=ibis.literal(0).cast("int64"),
+        present=ibis.literal(True),
+        left_month=ibis.null("date"),
+        imd_third=third,
+        sex=_.sex.fill_null("not_known"),
+        ethnicity_group5=_.ethnicity_group5.fill_null("not_known"),
+        home_language=_.home_language.fill_null("not_known"),
+        disability=_.disability.fill_null("not_known"),
+    ).drop("imd")
+
+
+def _commonest(records: ir.Table, name: str) -> ir.Table:
+    """Return each child's commonest known value; ties go to the smaller one."""
+    known = records.filter(records[name].notnull())
+    if name in FIRST_FACTS:
+        known = known.filter(~known[name].isin(UNTOLD))
+    counted = known.group_by("study_id", name).agg(n=_.count())
+    return counted.group_by("study_id").agg(
+        **{name: counted[name].first(order_by=[_.n.desc(), counted[name]])}
+    )
+
+
+def _trial(records: ir.Table, base: ir.Table, name: str, plan: Plan, as_at: date) -> ir.Table:
+    trial = plan.trials[name]
+    zero = (base.birth_month + ibis.interval(months=trial.time_zero)).cast("date")
+    at = settled(base.select("study_id", "first_told", "birth_month", zero=zero))
+    last = ibis.literal(as_at) - ibis.interval(months=plan.months.grace)
+    reason = ibis.cases(
+        (at.birth_month.isnull(), "no_birth_month"),
+        (at.zero > last.cast("date"), "too_young"),
+        (at.first_told > (at.zero + ibis.interval(days=SHARING_LAG)).cast("date"), "not_known_yet"),
+        else_="eligible",
+    )
+    told = at.select("study_id", **{f"{name}_time_zero": at.zero, f"{name}_reason": reason})
+    told = told.mutate(**{f"{name}_eligible": told[f"{name}_reason"] == "eligible"})
+    rules = [(f"{name}_x_{x}", rule) for x, rule in plan.covariates.items()]
+    rules += [(f"{name}_nc_{c}", _control(c)) for c in plan.controls.outcomes]
+    return settled(told.left_join(_wide(records, at, rules), "study_id").drop("study_id_right"))
+
+
+def _wide(records: ir.Table, at: ir.Table, rules: list[tuple[str, Covariate]]) -> ir.Table:
+    # One long table and one pivot: a chain of thirty joins takes seconds to compile.
+    parts = [dated(records, at, rule).mutate(column=ibis.literal(name)) for name, rule in rules]
+    long = settled(reduce(lambda a, b: a.union(b), parts))
+    cells = {name: long.value.max(where=long.column == name) for name, _rule in rules}
+    return settled(long.group_by("study_id").agg(**cells))
+
+
+def _control(source: str) -> Covariate:
+    from leap_eval.settings.plan import Covariate
+
+    return Covariate.model_validate({"from": source, "dated": "fixed", "block": "control"})
+
+
+def dated(records: ir.Table, at: ir.Table, rule: Covariate) -> ir.Table:
+    """Return (study_id, value) of a covariate as it was known at time zero: the only door to one.
+
+    `at` holds study_id and `zero`; values told later are left out.
+    """
+    cells = records[rule.source]
+    known = records.filter(cells.notnull())
+    if cells.type().is_string():
+        known = known.filter(~known[rule.source].isin(UNTOLD))
+    value = known[rule.source]
+    number = (value == rule.equals).cast("float64") if rule.equals else value.cast("float64")
+    on = known[TOLD_ON[rule.source]] if rule.source in TOLD_ON else None
+    told = known.select(
+        "study_id", "record_key", value=number, on=on if on is not None else ibis.null("date")
+    )
+    if rule.dated == "latest" or on is not None:
+        told = told.join(at.select("study_id", "zero"), "study_id").filter(_.on <= _.zero)
+        ordered = [told.on.desc(), told.record_key]
+        return told.group_by("study_id").agg(value=told.value.first(order_by=ordered))
+    counted = told.group_by("study_id", "value").agg(n=_.count())
+    return counted.group_by("study_id").agg(value=_.value.first(order_by=[_.n.desc(), _.value]))
+
+
+def flow(persons: ir.Table, links: ir.Table, children: ir.Table, plan: Plan) -> ir.Table:
+    """Count how records become children and children become eligible: a cube for the gate."""
+    people = links.filter(_.role == "child")
+    partners = int(persons.partner.nunique().to_pyarrow().as_py())
+    steps = [_step(people, "sent_records", partners), _step(children, "linked_children", partners)]
+    for name in plan.trials:
+        reason = children[f"{name}_reason"]
+        step = ibis.literal(f"{name}_").concat(reason)
+        counted = children.mutate(step=step).group_by("step").agg(
+            children=_.count(), families=_.family_id.nunique()
+        )  # fmt: skip
+        steps.append(counted.mutate(partners=ibis.literal(partners).cast("int64")))
+    return reduce(lambda a, b: a.union(b), steps)
+
+
+def _step(table: ir.Table, step: str, partners: int) -> ir.Table:
+    counted = table.aggregate(children=_.count(), families=_.family_id.nunique())
+    told = counted.mutate(step=ibis.literal(step), partners=ibis.literal(partners).cast("int64"))
+    return told.select("step", "children", "families", "partners")
+
+
+def protocol(plan: Plan) -> pd.DataFrame:
+    """Return the target-trial table: what one would have randomised, and how it is emulated."""
+    import pandas as pd
+
+    rows = []
+    for name, trial in plan.trials.items():
+        play = ", ".join(trial.in_play)
+        rows += [
+            (name, "who", "children in the area, known to a partner, new to every service in play"),
+            (name, "time zero", f"birth month + {trial.time_zero} months"),
+            (
+                name,
+                "strategies",
+                f"start exactly some of {play} within {plan.months.grace} months, or none",
+            ),
+            (name, "assignment", "as if random given background told at or before time zero"),
+            (name, "follow-up", "to the first result in the age window of the outcome"),
+            (name, "estimand", "mean difference over all eligible children"),
+        ]
+    return pd.DataFrame(rows, columns=["trial", "element", "emulation"])
+
+
+def known_shares(children: ir.Table, plan: Plan) -> pd.DataFrame:
+    """Return, by trial and covariate, the share of the eligible with a value dated in time."""
+    import pandas as pd
+
+    rows = []
+    for name in plan.trials:
+        inside = children.filter(children[f"{name}_eligible"])
+        asked = {x: inside[f"{name}_x_{x}"].notnull().mean() for x in plan.covariates}
+        (shares,) = inside.aggregate(**asked).to_pyarrow().to_pylist()
+        rows += [
+            {"trial": name, "covariate": x, "known": round(s or 0.0, 3)} for x, s in shares.items()
+        ]
+    return pd.DataFrame(rows)
+
+
+def known_chart(shares: pd.DataFrame) -> Any:
+    """Draw which background is known in time: a strip per trial."""
+    import matplotlib.pyplot as plt
+
+    wide = shares.pivot_table(index="trial", columns="covariate", values="known")
+    figure, axes = plt.subplots(figsize=(7.2, 1.2 + 0.4 * len(wide)))
+    axes.imshow(wide.to_numpy(), vmin=0, vmax=1, cmap="Blues", aspect="auto")
+    axes.set_xticks(range(wide.shape[1]), list(wide.columns), rotation=60, ha="right")
+    axes.set_yticks(range(len(wide)), list(wide.index))
+    for i, row in enumerate(wide.to_numpy()):
+        for j, share in enumerate(row):
+            axes.text(j, i, f"{100 * share:.0f}", ha="center", va="center", fontsize=7,
+                      color="white" if share > 0.6 else "black")  # fmt: skip
+    axes.set_title("Background told by time zero, per cent of the eligible")
+    plt.close(figure)
+    return figure
+
+
+def flow_chart(steps: pd.DataFrame) -> Any:
+    """Draw the flow of children into the study as bars with their numbers."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.2, 0.6 + 0.32 * len(steps)))
+    bars = axes.barh(list(steps["step"])[::-1], list(steps["children"])[::-1])
+    axes.bar_label(bars, fmt="{:,.0f}", padding=3)
+    axes.set_title("Who is counted, and why not")
+    axes.spines["bottom"].set_visible(False)
+    axes.set_xticks([])
+    plt.close(figure)
+    return figure

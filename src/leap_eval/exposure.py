@@ -1,0 +1,207 @@
+"""Stage 04: which services, in which combination, what dose, by time zero plus grace?"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import ibis
+from ibis import _
+
+from leap_eval.contracts import settled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import ibis.expr.types as ir
+    import pandas as pd
+
+    from leap_eval.agreements.programme import Service
+    from leap_eval.settings.plan import Plan
+
+NONE = "none"
+FOUR_YEARS = 48
+
+
+def attended(
+    contacts: ir.Table, links: ir.Table, children: ir.Table, services: Sequence[Service]
+) -> ir.Table:
+    """Return a row per child and attended contact: their own, and their family's adults'.
+
+    A contact on an adult's record counts for each child of the family whose age lies in the
+    months of the service; pregnancy contacts stand on the mother's record alone.
+    """
+    told = contacts.filter((_.attended == "attended") & _.in_scope & (_.sessions > 0))
+    told = told.join(links.select("record_key", "role", "study_id", "family_id"), "record_key")
+    who = children.filter(_.birth_month.notnull()).select("study_id", "family_id", "birth_month")
+    own = told.filter(_.role == "child").drop("family_id").join(who, "study_id")
+    theirs = told.filter(_.role == "adult").drop("study_id").join(who, "family_id")
+    kept = ("study_id", "service", "date_from", "date_to", "sessions", "birth_month")
+    both = own.select(*kept).union(_of_age(theirs, services).select(*kept))
+    return settled(both.mutate(month=_months(both.birth_month, both.date_from)))
+
+
+def _months(birth: Any, day: Any) -> Any:
+    years, months = day.year() - birth.year(), day.month() - birth.month()
+    return (12 * years + months).cast("int64")
+
+
+def _of_age(rows: ir.Table, services: Sequence[Service]) -> ir.Table:
+    window = ibis.memtable(
+        {
+            "service": [s.id for s in services],
+            "youngest": [s.months[0] for s in services],
+            "oldest": [s.months[1] for s in services],
+        }
+    )
+    age = _months(rows.birth_month, rows.date_from)
+    aged = rows.mutate(age=age).join(window, "service")
+    return aged.filter(_.age.between(_.youngest, _.oldest))
+
+
+def exposure(
+    told: ir.Table, children: ir.Table, services: Sequence[Service], plan: Plan
+) -> ir.Table:
+    """Return one row per child: when each service began, and what each trial makes of it.
+
+    A child without a contact is kept, as `none`: dropping the unexposed would leave nobody
+    to compare with.
+    """
+    names = sorted(s.id for s in services)
+    began = {f"start_{s}": told.month.min(where=told.service == s) for s in names}
+    starts = told.group_by("study_id").agg(**began)
+    base = children.select("study_id", "draw", "birth_month").left_join(starts, "study_id")
+    base = settled(base.drop("study_id_right"))
+    columns: dict[str, Any] = {f"start_{s}": base[f"start_{s}"] for s in names}
+    columns |= {f"used_{s}": (base[f"start_{s}"] < FOUR_YEARS).fill_null(False) for s in names}
+    for name in plan.trials:
+        columns |= _trial(base, name, plan, names)
+    wide = settled(base.select("study_id", "draw", **columns))
+    doses = settled(_doses(told, plan))
+    both = wide.left_join(doses, "study_id").drop("study_id_right")
+    none = {c: 0 for c in doses.columns if c != "study_id"}
+    return settled(both.fill_null(none).order_by("study_id"))
+
+
+def _trial(base: ir.Table, name: str, plan: Plan, names: list[str]) -> dict[str, Any]:
+    trial = plan.trials[name]
+    zero = trial.time_zero
+    before = [(base[f"start_{s}"] < zero).fill_null(False) for s in trial.in_play]
+    columns = {f"{name}_new_user": ~reduce(lambda a, b: a | b, before)}
+    for service in sorted(set(names) - set(trial.in_play)):
+        columns[f"{name}_used_{service}"] = (base[f"start_{service}"] < zero).fill_null(False)
+    for grace in plan.months.graces:
+        began = {
+            s: ((base[f"start_{s}"] >= zero) & (base[f"start_{s}"] < zero + grace)).fill_null(False)
+            for s in sorted(trial.in_play)
+        }
+        columns[f"{name}_g{grace}_combination"] = combination(began)
+        columns[f"{name}_g{grace}_breadth"] = reduce(
+            lambda a, b: a + b, [b.cast("int64") for b in began.values()]
+        )
+    return columns
+
+
+def combination(began: dict[str, Any]) -> Any:
+    """Name the services that began, alphabetically, joined by ` + `; `none` where none did."""
+    parts = [ibis.ifelse(flag, service, ibis.null("string")) for service, flag in began.items()]
+    return ibis.literal(" + ").join(parts).nullif("").fill_null(NONE)
+
+
+def _doses(told: ir.Table, plan: Plan) -> ir.Table:
+    """Count attended contacts in the dose window; a period's sessions are spread over its days."""
+    doses: dict[str, Any] = {}
+    for name, trial in plan.trials.items():
+        begin = (told.birth_month + ibis.interval(months=trial.time_zero)).cast("date")
+        ended = trial.time_zero + plan.months.dose
+        end = (told.birth_month + ibis.interval(months=ended)).cast("date")
+        share = _share(told, begin, end)
+        for service in sorted(trial.in_play):
+            dose = (told.sessions * share).sum(where=told.service == service)
+            doses[f"{name}_dose_{service}"] = dose.round().cast("int64")
+    return told.group_by("study_id").agg(**doses)
+
+
+def _share(told: ir.Table, begin: Any, end: Any) -> Any:
+    first = ibis.greatest(told.date_from, begin)
+    last = ibis.least(told.date_to, (end - ibis.interval(days=1)).cast("date"))
+    inside = ibis.greatest(last.delta(first, unit="day") + 1, 0)
+    return inside / (told.date_to.delta(told.date_from, unit="day") + 1)
+
+
+def reach(
+    wide: ir.Table, children: ir.Table, names: Sequence[str], by: str, partners: int
+) -> ir.Table:
+    """Count, by one dimension, the children each service has and has not reached: a cube."""
+    both = wide.join(children.select("study_id", "family_id", by), "study_id")
+    both = both.mutate(**{by: both[by].fill_null("not_known")})
+    parts = [_used(both, service, by, partners) for service in sorted(names)]
+    return reduce(lambda a, b: a.union(b), parts)
+
+
+def _used(both: ir.Table, service: str, by: str, partners: int) -> ir.Table:
+    used = ibis.ifelse(both[f"used_{service}"], "used", "not_used")
+    counted = (
+        both.select(by, "family_id", service=ibis.literal(service), used=used)
+        .group_by(by, "service", "used")
+        .agg(children=_.count(), families=_.family_id.nunique())
+    )
+    # Who used a service is told by one partner; who did not, by all of them.
+    feeding = ibis.ifelse(counted.used == "used", 1, partners).cast("int64")
+    return counted.mutate(partners=feeding)
+
+
+def combinations(wide: ir.Table, children: ir.Table, plan: Plan, partners: int) -> ir.Table:
+    """Count eligible new users by the exact combination they started: a cube."""
+    parts = []
+    for name in plan.trials:
+        both = wide.join(children.select("study_id", "family_id", f"{name}_eligible"), "study_id")
+        inside = both.filter(both[f"{name}_eligible"] & both[f"{name}_new_user"])
+        started = inside[f"{name}_g{plan.months.grace}_combination"]
+        counted = (
+            inside.select("family_id", trial=ibis.literal(name), combination=started)
+            .group_by("trial", "combination")
+            .agg(children=_.count(), families=_.family_id.nunique())
+        )
+        parts.append(counted.mutate(partners=ibis.literal(partners).cast("int64")))
+    return reduce(lambda a, b: a.union(b), parts)
+
+
+def starts_chart(wide: ir.Table, plan: Plan, trial: str) -> Any:
+    """Draw in which month of age each service in play began, with the window marked."""
+    import matplotlib.pyplot as plt
+
+    asked = plan.trials[trial]
+    figure, axes = plt.subplots()
+    for service in asked.in_play:
+        counted = wide.filter(wide[f"start_{service}"].between(-6, 60)).group_by(
+            month=f"start_{service}"
+        )
+        table = counted.agg(n=_.count()).order_by("month").to_pandas()
+        axes.plot(table["month"], table["n"], label=service, linewidth=1.4)
+    axes.axvspan(asked.time_zero, asked.time_zero + plan.months.grace, color="0.88", zorder=0)
+    axes.set_title(f"Children by age at their first contact, trial {trial}")
+    axes.set_xlabel("months of age")
+    axes.legend()
+    plt.close(figure)
+    return figure
+
+
+def combinations_chart(counted: pd.DataFrame, trial: str, most: int = 15) -> Any:
+    """Draw the commonest combinations as dots and bars."""
+    import matplotlib.pyplot as plt
+
+    table = counted[(counted["trial"] == trial) & (counted["combination"] != NONE)]
+    table = table.sort_values(["children", "combination"], ascending=[False, True]).head(most)
+    services = sorted({s for c in table["combination"] for s in c.split(" + ")})
+    figure, (top, dots) = plt.subplots(2, 1, sharex=True, height_ratios=[2, 1], figsize=(7.2, 4.4))
+    bars = top.bar(range(len(table)), table["children"])
+    top.bar_label(bars, fmt="{:,.0f}", fontsize=8)
+    for x, text in enumerate(table["combination"]):
+        rows = [services.index(s) for s in text.split(" + ")]
+        dots.plot([x] * len(rows), rows, "o-", color="0.2", markersize=5)
+    dots.set_yticks(range(len(services)), services)
+    dots.set_xticks([])
+    top.set_title(f"Combinations started in the window, trial {trial}")
+    plt.close(figure)
+    return figure
