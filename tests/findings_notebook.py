@@ -6,7 +6,12 @@ from pathlib import Path
 from leap_eval.findings import blocks
 
 ROOT = Path(__file__).parents[1]
-FACTS = {"contact": "DataProtection@example.org", "starts": "2015-04-01", "ends": "2025-03-31", "state": "demo"}  # fmt: skip
+FACTS = {
+    "contact": "DataProtection@example.org",
+    "starts": "2015-04-01",
+    "ends": "2025-03-31",
+    "state": "demo",
+}
 
 
 def executed(audience="leap"):
@@ -21,7 +26,9 @@ def executed(audience="leap"):
 def _shown(source):
     told = []
     for line in source.splitlines():
-        text = line.removeprefix("display(").removesuffix(")") if line.startswith("display(") else line
+        text = (
+            line.removeprefix("display(").removesuffix(")") if line.startswith("display(") else line
+        )
         if text.startswith("blocks."):
             told.append(output(eval(text, {"blocks": blocks})))  # noqa: S307 - our own committed notebook
     return told

@@ -1,4 +1,4 @@
-"""`python -m leap_eval.findings NOTEBOOK RELEASE_DIR AUDIENCE OUT_HTML OUT_PDF`, a process of its own."""
+"""`python -m leap_eval.findings NOTEBOOK RELEASE_DIR AUDIENCE OUT_HTML OUT_PDF`."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from leap_eval.findings.screen import html, slug
 from leap_eval.findings.sections.about import title as titled
 from leap_eval.findings.sections.counts import folded
 from leap_eval.findings.tables import table
+from leap_eval.findings.words import day
 
 READERS = {"leap": "the programme", "partners": "partners", "funder": "the funder"}
 MOST_BYTES = 700_000
@@ -34,7 +35,7 @@ def shell(name: str) -> str:
 def story(
     notebook: dict[str, Any], release: Release, audience: str, facts: dict[str, str]
 ) -> tuple[Node, ...]:
-    """Return all that stands on the page, in the notebook's order; the rest as tables at its end."""
+    """Return all that stands on the page in the notebook's order, then the tables left over."""
     if audience not in READERS:
         raise PageError(f"findings: the audience must be one of {', '.join(READERS)}")
     told: list[Node] = []
@@ -57,19 +58,15 @@ def _left(release: Release, audience: str, shown: set[str]) -> list[Node]:
     return [Heading(2, "All other released tables"), lead, *made] if made else []
 
 
-def page(
-    notebook: dict[str, Any], release: Release, audience: str, facts: dict[str, str]
-) -> str:
+def page(notebook: dict[str, Any], release: Release, audience: str, facts: dict[str, str]) -> str:
     """Return the HTML page of one audience."""
     return as_html(story(notebook, release, audience, facts), release, audience, facts)
 
 
-def as_html(
-    nodes: tuple[Node, ...], release: Release, audience: str, facts: dict[str, str]
-) -> str:
+def as_html(nodes: tuple[Node, ...], release: Release, audience: str, facts: dict[str, str]) -> str:
     """Return nodes inside the page's shell."""
     style = shell("page.css")
-    text = Environment(autoescape=False, undefined=StrictUndefined).from_string(  # noqa: S701 - nodes are escaped one by one
+    text = Environment(autoescape=False, undefined=StrictUndefined).from_string(
         shell("page.html.j2")
     )
     made = text.render(
@@ -78,7 +75,7 @@ def as_html(
         style=style,
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         demo=release.demo,
-        as_at=release.manifest["as_at"],
+        as_at=day(release.manifest["as_at"]),
         name=release.manifest["name"],
         contents=[(slug(n.text), n.text) for n in nodes if isinstance(n, Heading) and n.level == 2],
         body=html(nodes),
@@ -103,16 +100,14 @@ def title(release: Release, audience: str) -> str:
     return f"{stamp}{heading(audience)}, LEAP release {release.manifest['name']}"
 
 
-class FindingsExporter(Exporter):  # type: ignore[misc]  # nbconvert ships no types
-    """`jupyter nbconvert --to leap-eval-findings`: the same page, from the release of this workspace."""
+class FindingsExporter(Exporter):
+    """`jupyter nbconvert --to leap-eval-findings`: the same page, from this workspace's release."""
 
     file_extension = ".html"
     output_mimetype = "text/html"
     export_from_notebook = "LEAP findings"
 
-    def from_notebook_node(
-        self, nb: Any, resources: Any = None, **kw: Any
-    ) -> tuple[str, dict[str, Any]]:
+    def from_notebook_node(self, nb: Any, resources: Any = None, **kw: Any) -> tuple[Any, Any]:
         """Export an executed findings notebook; its audience stands in its parameters."""
         from leap_eval.findings.entry import facts
         from leap_eval.store import root, totals

@@ -10,8 +10,10 @@ from typing import Any
 from leap_eval.errors import PageError
 from leap_eval.findings import document as d
 from leap_eval.findings.figures.style import FONTS
-from leap_eval.findings.formula import spoken, typst
+from leap_eval.findings.formula import spoken
+from leap_eval.findings.formula import typst as mathematics
 from leap_eval.findings.release import Release
+from leap_eval.findings.words import day
 
 MOST_BYTES = 700_000
 MOST_ROWS = 60  # a longer table stays on the page, and in its file
@@ -21,7 +23,7 @@ def render_pdf(
     nodes: tuple[d.Node, ...], release: Release, audience: str, facts: dict[str, str]
 ) -> bytes:
     """Return the PDF of one audience; PDF/UA refuses a figure without words."""
-    import typst as engine
+    import typst
 
     from leap_eval.findings.exporter import heading, shell, title
 
@@ -29,17 +31,17 @@ def render_pdf(
         "title": title(release, audience),
         "heading": heading(audience),
         "demo": release.demo,
-        "as_at": release.manifest["as_at"],
+        "as_at": day(release.manifest["as_at"]),
         "name": release.manifest["name"],
         "contact": facts["contact"],
         "nodes": [made for node in nodes for made in _node(node)],
     }
-    made: bytes = engine.compile(
+    made: bytes = typst.compile(
         shell("page.typ").encode(),
         sys_inputs={"told": json.dumps(told, ensure_ascii=False)},
         pdf_standards="ua-1",
         ignore_system_fonts=True,
-        font_paths=[str(FONTS)],
+        font_paths=[FONTS],
     )
     if len(made) > MOST_BYTES:
         raise PageError(f"findings {audience}: the PDF has {len(made) // 1000} kB; show less")
@@ -68,15 +70,20 @@ def _node(node: d.Node) -> list[dict[str, Any]]:
             return [{"kind": "figure", "svg": _plain(svg), "alt": alt, "title": title}]
         case d.Grid(caption, header, rows, heads):
             return [
-                {"kind": "table", "caption": caption, "header": header, "rows": rows, "heads": heads}
+                {
+                    "kind": "table",
+                    "caption": caption,
+                    "header": header,
+                    "rows": rows,
+                    "heads": heads,
+                }
             ]
 
 
 def _fold(summary: str, nodes: Iterable[d.Node]) -> list[dict[str, Any]]:
     kept = [n for n in nodes if not (isinstance(n, d.Grid) and _large(n))]
-    if not any(isinstance(n, d.Grid) or isinstance(n, d.Picture | d.Card) for n in kept):
-        if len(kept) < 2:
-            return []
+    if len(kept) < 2 and not any(isinstance(n, d.Grid | d.Picture | d.Card) for n in kept):
+        return []
     made = [made for node in kept for made in _node(node)]
     return [{"kind": "label", "text": summary}, *made]
 
@@ -92,7 +99,7 @@ def _plain(svg: str) -> str:
 
 def _runs(runs: Iterable[d.Run]) -> list[dict[str, str]]:
     return [
-        {"kind": "math", "text": typst(r.text), "alt": spoken(r.text)}
+        {"kind": "math", "text": mathematics(r.text), "alt": spoken(r.text)}
         if r.kind == "math"
         else {"kind": r.kind, "text": r.text}
         for r in runs

@@ -14,7 +14,16 @@ TAGS = {"strong": "strong", "em": "em"}
 
 def html(nodes: Iterable[d.Node]) -> str:
     """Return the HTML of nodes."""
-    return "\n".join(_node(node) for node in nodes)
+    told, cards = [], []
+    for node in (*nodes, None):
+        if isinstance(node, d.Card):
+            cards.append(_card(node))
+            continue
+        if cards:
+            told.append(f'<div class="cards">{"".join(cards)}</div>')
+            cards = []
+        told += [_node(node)] if node else []
+    return "\n".join(told)
 
 
 def slug(text: str) -> str:
@@ -44,8 +53,8 @@ def _node(node: d.Node) -> str:
             return _card(node)
         case d.Picture(svg, _, title):
             return (
-                f'<figure><div class="wide" role="region" tabindex="0" aria-label="{escape(title)}, '
-                f'figure">{svg}</div><figcaption>{escape(title)}</figcaption></figure>'
+                f'<figure><figcaption>{escape(title)}</figcaption><div class="wide" role="region" '
+                f'tabindex="0" aria-label="{escape(title)}, figure">{svg}</div></figure>'
             )
         case d.Grid():
             return _grid(node)

@@ -1,4 +1,4 @@
-"""A released table as a reader's table: codes in words, numbers in their one form, limits beside them."""
+"""A released table as a reader's table: codes in words, numbers in their one form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def table(rows: Sequence[Row], caption: str, leave: Sequence[str] = ()) -> Grid:
     lines: dict[tuple[str, ...], dict[str, str]] = {}
     for row in rows:
         place = tuple(dimension(k, row[k], row) for k in keys)
-        lines.setdefault(place or (label("quality", row["measure"]),), {})[row["measure"]] = cell(row)
+        lines.setdefault(place or (label("quality", row["measure"]),), {})[row["measure"]] = cell(
+            row
+        )
     if not keys:
         body = tuple((*place, *told.values()) for place, told in lines.items())
         return Grid(caption, ("measure", "value"), body)
@@ -37,7 +39,8 @@ def crossed(rows: Sequence[Row], down: str, across: str, caption: str) -> Grid:
         lines.setdefault(row[down], {})[row[across]] = shown(row)
     header = (label("dimension", down), *(dimension(across, c) for c in columns))
     body = tuple(
-        (dimension(down, code), *(told.get(c, "x") for c in columns)) for code, told in lines.items()
+        (dimension(down, code), *(told.get(c, "x") for c in columns))
+        for code, told in lines.items()
     )
     return Grid(caption, header, body)
 

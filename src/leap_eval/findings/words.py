@@ -41,7 +41,7 @@ def subgroup(code: str) -> str:
     return label(kind, value)
 
 
-def dimension(name: str, code: str, row: Mapping[str, str] = {}) -> str:  # noqa: B006 - never changed
+def dimension(name: str, code: str, row: Mapping[str, str] = {}) -> str:
     """Name a code of a dimension."""
     if name in ("contrast", "combination", "arm"):
         return services(code)
@@ -68,7 +68,9 @@ def number(text: str, measure: str, unit: str = "") -> str:
     """Show one released number."""
     value = float(text)
     if measure in SHARES:
-        return f"{value * 100:.1f}%" if measure in ("recall", "precision") else f"{value * 100:.0f}%"
+        return (
+            f"{value * 100:.1f}%" if measure in ("recall", "precision") else f"{value * 100:.0f}%"
+        )
     if measure == "floored_share":
         return f"{value * 100:.1f}%"
     if measure in SIZES:
@@ -90,6 +92,18 @@ def effect(value: float, unit: str, *, signed: bool = True) -> str:
 def scale(value: float, unit: str) -> float:
     """Return a risk in percentage points, anything else as it is."""
     return value * 100 if unit == "risk" else value
+
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
+
+
+def day(text: str) -> str:
+    """Show a date as people say it."""
+    year, month, date = text.split("-")
+    return f"{int(date)} {MONTHS[int(month) - 1]} {year}"
 
 
 def _minus(text: str) -> str:

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from matplotlib.patches import Rectangle
 
 from leap_eval.findings.figures.style import (
-    BLUE, FAINT, GREY, INK, PAPER, PURPLE, canvas, finished,
+    BLUE,
+    FAINT,
+    GREY,
+    INK,
+    PAPER,
+    PURPLE,
+    canvas,
+    finished,
 )  # fmt: skip
 from leap_eval.findings.release import Row
 from leap_eval.findings.words import JOIN, effect, label, scale
@@ -32,13 +39,25 @@ def forest(
         axes.set_xlim(*rule["limits"])
         axes.set_ylim(len(told) - 0.4, -0.6)
         axes.set_yticks(range(len(told)), [name for name, *_ in told])
-        axes.set_xticks(rule["ticks"], [f"{t:+g}".replace("-", "−") if t else "0" for t in rule["ticks"]])
+        axes.set_xticks(
+            rule["ticks"], [f"{t:+g}".replace("-", "−") if t else "0" for t in rule["ticks"]]
+        )
         axes.tick_params(length=0)
         axes.set_xlabel(f"difference in {label('unit', unit)}; {better}", fontsize=9)
         for side in ("left",):
             axes.spines[side].set_visible(False)
-        axes.text(1.02, 1.01, "grade", transform=axes.transAxes, fontsize=8.5, color=GREY, va="bottom")
-        axes.text(1.17, 1.01, "difference", transform=axes.transAxes, fontsize=8.5, color=GREY, va="bottom")
+        axes.text(
+            1.02, 1.01, "grade", transform=axes.transAxes, fontsize=8.5, color=GREY, va="bottom"
+        )
+        axes.text(
+            1.17,
+            1.01,
+            "difference",
+            transform=axes.transAxes,
+            fontsize=8.5,
+            color=GREY,
+            va="bottom",
+        )
         return finished(figure, prefix, title, words, demo=demo)
 
 
@@ -53,7 +72,9 @@ def _mark(axes, i, joint, alone, limits) -> None:  # type: ignore[no-untyped-def
     colour = GREY if joint["grade"] == "D" else BLUE
     for row, width in ((joint, 1.4), (alone, 4.5)):
         if row["low"] and row["high"]:
-            ends = [min(max(scale(float(row[k]), unit), limits[0]), limits[1]) for k in ("low", "high")]
+            ends = [
+                min(max(scale(float(row[k]), unit), limits[0]), limits[1]) for k in ("low", "high")
+            ]
             axes.plot(ends, [i, i], color=colour, lw=width, solid_capstyle="butt")
     value = scale(float(joint["value"]), unit)
     axes.plot(
@@ -75,7 +96,9 @@ def synergy(rows: Sequence[Row], prefix: str, title: str, words: str, *, demo: b
             _cell(axes, a, b, number, row)
         axes.set_xlim(0, n - 1)
         axes.set_ylim(n, 1)
-        axes.set_xticks([i + 0.5 for i in range(n - 1)], [label("service", s) for s in services[:-1]])
+        axes.set_xticks(
+            [i + 0.5 for i in range(n - 1)], [label("service", s) for s in services[:-1]]
+        )
         axes.set_yticks([i + 0.5 for i in range(1, n)], [label("service", s) for s in services[1:]])
         axes.tick_params(length=0)
         for side in ("left", "bottom"):
@@ -94,6 +117,20 @@ def _cell(axes, a, b, number, row) -> None:  # type: ignore[no-untyped-def]
         )
     )  # fmt: skip
     ink = PAPER if credible else INK
-    text = ("c" if row["marker"] == "c" else "x") if empty else effect(float(row["value"]), row["unit"])
-    axes.text(a + 0.5, b + 0.42, text, ha="center", va="center", weight="bold", color=ink, fontsize=12)
-    axes.text(a + 0.5, b + 0.74, f"grade {row['grade']}", ha="center", va="center", color=ink, fontsize=8.5)
+    text = (
+        ("c" if row["marker"] == "c" else "x")
+        if empty
+        else effect(float(row["value"]), row["unit"])
+    )
+    axes.text(
+        a + 0.5, b + 0.42, text, ha="center", va="center", weight="bold", color=ink, fontsize=12
+    )
+    axes.text(
+        a + 0.5,
+        b + 0.74,
+        f"grade {row['grade']}",
+        ha="center",
+        va="center",
+        color=ink,
+        fontsize=8.5,
+    )

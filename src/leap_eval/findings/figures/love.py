@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from matplotlib.patches import Rectangle
 
 from leap_eval.findings.figures.style import (
-    BLUE, FAINT, GREY, INK, PAPER, RUST, SHADES, canvas, finished,
+    BLUE,
+    FAINT,
+    GREY,
+    INK,
+    PAPER,
+    RUST,
+    SHADES,
+    canvas,
+    finished,
 )  # fmt: skip
 from leap_eval.findings.release import Row
 from leap_eval.findings.words import label, number
@@ -50,7 +58,9 @@ def _row(axes, i, rows, most) -> None:  # type: ignore[no-untyped-def]
 def strip(rows: Sequence[Row], prefix: str, title: str, words: str, *, demo: bool) -> str:
     """Draw partners by measure as squares with their numbers, shaded by size."""
     names = list(dict.fromkeys(r["partner"] for r in rows))
-    measures = [m for m in ("completeness", "no_consent_share") if any(r["measure"] == m for r in rows)]
+    measures = [
+        m for m in ("completeness", "no_consent_share") if any(r["measure"] == m for r in rows)
+    ]
     height = 30 * len(names) + 54
     with canvas(680, height) as figure:
         axes = figure.add_axes((0.3, 20 / height, 0.68, 1 - 50 / height))
@@ -60,7 +70,9 @@ def strip(rows: Sequence[Row], prefix: str, title: str, words: str, *, demo: boo
         axes.set_xlim(0, len(measures))
         axes.set_ylim(len(names), 0)
         axes.set_yticks([i + 0.5 for i in range(len(names))], [label("partner", n) for n in names])
-        axes.set_xticks([i + 0.5 for i in range(len(measures))], [label("measure", m) for m in measures])
+        axes.set_xticks(
+            [i + 0.5 for i in range(len(measures))], [label("measure", m) for m in measures]
+        )
         axes.xaxis.tick_top()
         axes.tick_params(length=0)
         for side in ("left", "bottom"):
@@ -78,4 +90,12 @@ def _share(axes, x, y, row) -> None:  # type: ignore[no-untyped-def]
         )
     )  # fmt: skip
     text = ("c" if row["marker"] == "c" else "x") if empty else number(row["value"], row["measure"])
-    axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", weight="bold", color=PAPER if level > 3 else INK)
+    axes.text(
+        x + 0.5,
+        y + 0.5,
+        text,
+        ha="center",
+        va="center",
+        weight="bold",
+        color=PAPER if level > 3 else INK,
+    )

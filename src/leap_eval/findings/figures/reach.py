@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from matplotlib.patches import Rectangle
 
 from leap_eval.findings.figures.style import (
-    BLUE, FAINT, GREY, INK, PAPER, SHADES, canvas, finished,
+    BLUE,
+    FAINT,
+    GREY,
+    INK,
+    PAPER,
+    SHADES,
+    canvas,
+    finished,
 )  # fmt: skip
 from leap_eval.findings.release import Row
 from leap_eval.findings.words import label, shown, step
@@ -68,7 +75,7 @@ def bars(
     rows: Sequence[Row], names: Sequence[str], prefix: str, title: str, words: str, *, demo: bool
 ) -> str:
     """Draw one bar a row with its number; no bar and `c` where withheld."""
-    height = 22 * len(rows) + 30
+    height = (30 if any("\n" in n for n in names) else 22) * len(rows) + 30
     with canvas(680, height) as figure:
         axes = figure.add_axes((0.36, 22 / height, 0.54, 1 - 26 / height))
         values = [float(r["value"]) if r["value"] else 0.0 for r in rows]

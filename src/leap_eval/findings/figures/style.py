@@ -23,7 +23,7 @@ PALETTE = {
     GREEN: "green", PURPLE: "purple",
     **{c: f"s{i}" for i, c in enumerate(SHADES) if c != BLUE},
 }  # fmt: skip
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none", "svg.hashsalt": "leap-eval", "font.family": "DejaVu Sans",
     "font.size": 9.5, "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK,
     "ytick.color": INK, "axes.edgecolor": GREY, "hatch.color": GREY, "hatch.linewidth": 0.8,
@@ -58,15 +58,19 @@ def finished(figure: Figure, prefix: str, title: str, words: str, *, demo: bool)
 
 def cleaned(raw: bytes, prefix: str, title: str, words: str) -> str:
     """Take out what matplotlib writes about itself; styles become attributes and classes."""
-    tree = etree.fromstring(raw, etree.XMLParser(remove_comments=True, remove_blank_text=True))
+    tree: Any = etree.fromstring(raw, etree.XMLParser(remove_comments=True, remove_blank_text=True))
     for name in ("metadata", "style"):
-        for found in tree.iter(f"{{{SVG}}}{name}"):
+        for found in list(tree.iter(f"{{{SVG}}}{name}")):
             found.getparent().remove(found)
     for element in tree.iter():
         _element(element, prefix)
     box = tree.get("viewBox")
     told = etree.Element(f"{{{SVG}}}svg", nsmap={None: SVG})
-    for key, value in (("viewBox", box), ("role", "img"), ("aria-labelledby", f"{prefix}-t {prefix}-d")):
+    for key, value in (
+        ("viewBox", box),
+        ("role", "img"),
+        ("aria-labelledby", f"{prefix}-t {prefix}-d"),
+    ):
         told.set(key, value)
     for name, end, text in (("title", "t", title), ("desc", "d", words)):
         made = etree.SubElement(told, f"{{{SVG}}}{name}", id=f"{prefix}-{end}")
@@ -88,10 +92,8 @@ def _flat(source: Any, target: Any) -> None:
 
 
 def _element(element: Any, prefix: str) -> None:
-    style = dict(
-        (k.strip(), v.strip())
-        for k, v in (p.split(":", 1) for p in (element.attrib.pop("style", "")).split(";") if ":" in p)
-    )
+    pairs = (p.split(":", 1) for p in element.attrib.pop("style", "").split(";") if ":" in p)
+    style = {key.strip(): value.strip() for key, value in pairs}
     if font := style.pop("font", ""):
         style |= _font(font)
     for key in list(element.attrib):

@@ -1,4 +1,4 @@
-"""From a block to what a reader meets: one module for counts, one for estimates, one about the page."""
+"""From a block to what a reader meets: counts, estimates, and what a page says of itself."""
 
 from __future__ import annotations
 

@@ -7,12 +7,29 @@ import hashlib
 from leap_eval.findings.document import Download, Fold, Grid, Listing, Node, Para, Part, Run, para
 from leap_eval.findings.downloads import address, dictionary, link
 from leap_eval.findings.release import Release
+from leap_eval.findings.words import day
 from leap_eval.reference.labels import labels
+
+LIMITS = (
+    "Families chose the services. We compare like with like on what is recorded; what nobody "
+    "records can still differ.",
+    "Records were matched without names. A few matches are wrong or missing, and more in some "
+    "groups than in others.",
+    "A result that nobody recorded counts for no one. Children without a result may have done "
+    "better or worse.",
+    "The findings stand for these children, these services and these years, not for any other "
+    "place.",
+)
 
 
 def nodes(kind: str, release: Release, audience: str, facts: dict[str, str]) -> tuple[Node, ...]:
     """Return one part about the page."""
-    made = {"withheld": withheld, "limits": limits, "provenance": provenance, "downloads": downloads}
+    made = {
+        "withheld": withheld,
+        "limits": limits,
+        "provenance": provenance,
+        "downloads": downloads,
+    }
     return made[kind](release, audience, facts)
 
 
@@ -49,17 +66,7 @@ def limits(release: Release, audience: str, facts: dict[str, str]) -> tuple[Node
         )
     )
     return (
-        Listing(
-            tuple(
-                (Run(text),)
-                for text in (
-                    "Families chose the services. We compare like with like on what is recorded; what nobody records can still differ.",
-                    "Records were matched without names. A few matches are wrong or missing, and more in some groups than in others.",
-                    "A result that nobody recorded counts for no one. Children without a result may have done better or worse.",
-                    "The findings stand for these children, these services and these years, not for any other place.",
-                )
-            )
-        ),
+        Listing(tuple((Run(text),) for text in LIMITS)),
         contact,
     )
 
@@ -69,7 +76,7 @@ def provenance(release: Release, audience: str, facts: dict[str, str]) -> tuple[
     m = release.manifest
     rows = [
         ("release", m["name"]),
-        ("the findings stand for", m["as_at"]),
+        ("the findings stand for", day(m["as_at"])),
         ("plan, SHA-256", m["plan_hash"]),
         ("rules of disclosure, SHA-256", m["rules_hash"]),
         ("software lock, SHA-256", m["lock_hash"]),
@@ -84,7 +91,9 @@ def provenance(release: Release, audience: str, facts: dict[str, str]) -> tuple[
             "manifest",
             (
                 Grid(
-                    "this release", ("what", "which"), tuple((a, str(b or "none yet")) for a, b in rows)
+                    "this release",
+                    ("what", "which"),
+                    tuple((a, str(b or "none yet")) for a, b in rows),
                 ),
                 Fold(
                     "The tables and their SHA-256",
@@ -103,4 +112,5 @@ def downloads(release: Release, audience: str, facts: dict[str, str]) -> tuple[N
         file, uri = link(release.outputs[name])
         files.append(Download(file, uri, f"{title(name)} ({file})"))
     book = address("text/csv", dictionary(release, audience))
-    return (*files, Download("dictionary.csv", book, "What each column means (dictionary.csv)"))
+    files.append(Download("dictionary.csv", book, "What each column means (dictionary.csv)"))
+    return (Part("manifest", tuple(files)),)

@@ -10,7 +10,7 @@ from leap_eval.findings.figures import love as balanced
 from leap_eval.findings.release import Output, Row
 from leap_eval.findings.sections.counts import folded
 from leap_eval.findings.tables import table
-from leap_eval.findings.words import alt, effect, label, sentence, services, shown, subgroup
+from leap_eval.findings.words import effect, label, sentence, services, shown, subgroup
 
 TOLD = ("combination", "service", "pair_named", "pair_scan")
 FAMILIES = {"funder": TOLD[:3]}
@@ -38,22 +38,15 @@ def headlines(output: Output, option: str, audience: str, demo: bool) -> tuple[N
         rows = _joint(output, outcome, families)
         told.append(Heading(3, _capital(label("outcome", outcome))))
         graded = [r for r in rows if r["grade"] in GRADED]
-        first = [r for r in graded if r["family"] != "pair_scan" and r["status"] == "prespecified"]
+        first = [r for r in graded if r["status"] == "prespecified" and r["grade"] != "C"]
         told += [_card(output, r) for r in first] or [
             para("We cannot tell yet: no difference is clear enough to name.")
         ]
-        rest = [r for r in graded if r not in first]
-        if rest:
-            told.append(Fold("Looked at beyond the plan", tuple(_card(output, r) for r in rest)))
-        told += _untold([r for r in rows if r["grade"] == "D"])
+        rest = tuple(_card(output, r) for r in graded if r not in first)
+        told += [Fold("Weaker signs, and what was looked at beyond the plan", rest)] if rest else []
+        untold = tuple(para(sentence(r, "")) for r in rows if r["grade"] == "D")
+        told += [Fold("Where we cannot tell", untold)] if untold else []
     return tuple(told)
-
-
-def _untold(rows: Sequence[Row]) -> list[Node]:
-    if not rows:
-        return []
-    lines = tuple(para(sentence(r, "")) for r in rows)
-    return [Fold("Where we cannot tell", lines)]
 
 
 def _card(output: Output, row: Row) -> Card:
@@ -64,8 +57,6 @@ def _card(output: Output, row: Row) -> Card:
         note = f"Exactly these services of those compared; {label('status', row['status'])}."
     if least and least["value"]:
         note += f" We could have seen a difference of {shown(least)} {label('unit', row['unit'])} or more."
-    if row["grade"] != "N":
-        note += " Families chose these services; something we do not record may explain part of it."
     return Card(row["grade"], label("grade", row["grade"]), told, note)
 
 
@@ -131,7 +122,10 @@ def equity(output: Output, option: str, audience: str, demo: bool) -> tuple[Node
     told: list[Node] = []
     for service in dict.fromkeys(r["contrast"] for r in rows):
         mine = [r for r in rows if r["contrast"] == service]
-        lines = [(_capital(subgroup(r["subgroup"])), r, _beside(output, r, "pointwise") or r) for r in mine]
+        lines = [
+            (_capital(subgroup(r["subgroup"])), r, _beside(output, r, "pointwise") or r)
+            for r in mine
+        ]
         title = f"{services(service)} by group: {label('outcome', option)}"
         words = _alt(title, mine)
         svg = drawn.forest(
@@ -139,7 +133,9 @@ def equity(output: Output, option: str, audience: str, demo: bool) -> tuple[Node
             words, demo=demo,
         )  # fmt: skip
         told.append(Picture(svg, words, title))
-    return (*told[:2], Fold("Other services by group", tuple(told[2:]))) if told[2:] else tuple(told)
+    return (
+        (*told[:2], Fold("Other services by group", tuple(told[2:]))) if told[2:] else tuple(told)
+    )
 
 
 def love(output: Output, option: str, audience: str, demo: bool) -> tuple[Node, ...]:

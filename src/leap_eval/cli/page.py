@@ -1,0 +1,42 @@
+"""The verb that reads a finished page as a stranger would."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leap_eval.errors import MissingInputError, PageError
+
+
+def register(app: typer.Typer) -> None:
+    """Add `check page` beside the other checks."""
+    checks = next((g.typer_instance for g in app.registered_groups if g.name == "check"), None)
+    if checks is None:
+        checks = typer.Typer(no_args_is_help=True, help="Look before anything runs.")
+        app.add_typer(checks, name="check")
+    checks.command()(page)
+
+
+def page(
+    file: Annotated[Path, typer.Argument(help="a page, findings-AUDIENCE.html")],
+    release: Annotated[Path, typer.Option(help="the folder of the release")] = Path("release"),
+) -> None:
+    """Scan FILE against the release: every number, word, link and drawing has its source there."""
+    from leap_eval.findings.entry import facts
+    from leap_eval.findings.scan import scan
+    from leap_eval.store import root
+
+    audience = file.stem.removeprefix("findings-")
+    notebook = root() / "notebooks/08_findings.ipynb"
+    if not file.is_file() or not (release / "manifest.json").is_file():
+        raise MissingInputError(f"{file.name} or manifest.json is not there; run `dvc repro`")
+    places = [release / "manifest.json", *sorted(release.glob("tables/*.csv"))]
+    files = {p.relative_to(release).as_posix(): p.read_bytes() for p in places}
+    told = json.loads(notebook.read_bytes())
+    found = scan(file.read_text(encoding="utf-8"), files, told, facts(root()), audience)
+    if found:
+        raise PageError("\n  ".join([f"{file.name}:", *(f"{b.place}: {b.rule}" for b in found)]))
+    typer.echo(f"{file.name} holds nothing but its release", err=True)
