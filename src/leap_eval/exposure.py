@@ -130,12 +130,12 @@ def _share(told: ir.Table, begin: Any, end: Any) -> Any:
 
 
 def reach(
-    wide: ir.Table, children: ir.Table, names: Sequence[str], by: str, partners: int
+    wide: ir.Table, children: ir.Table, services: Sequence[Service], by: str, partners: int
 ) -> ir.Table:
     """Count, by one dimension, the children each service has and has not reached: a cube."""
     both = wide.join(children.select("study_id", "family_id", by), "study_id")
     both = both.mutate(**{by: both[by].fill_null("not_known")})
-    parts = [_used(both, service, by, partners) for service in sorted(names)]
+    parts = [_used(both, name, by, partners) for name in sorted(s.id for s in services)]
     return reduce(lambda a, b: a.union(b), parts)
 
 
