@@ -36,13 +36,13 @@ def render_pdf(
         "contact": facts["contact"],
         "nodes": [made for node in nodes for made in _node(node)],
     }
-    made: bytes = typst.compile(
-        shell("page.typ").encode(),
-        sys_inputs={"told": json.dumps(told, ensure_ascii=False)},
-        pdf_standards="ua-1",
-        ignore_system_fonts=True,
-        font_paths=[FONTS],
-    )
+    options: Any = {
+        "sys_inputs": {"told": json.dumps(told, ensure_ascii=False)},
+        "pdf_standards": "ua-1",
+        "ignore_system_fonts": True,
+        "font_paths": [str(FONTS)],
+    }
+    made: bytes = typst.compile(shell("page.typ").encode(), **options)
     if len(made) > MOST_BYTES:
         raise PageError(f"findings {audience}: the PDF has {len(made) // 1000} kB; show less")
     return made

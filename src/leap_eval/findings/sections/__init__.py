@@ -27,7 +27,7 @@ def nodes(block: Block, release: Release, audience: str, facts: dict[str, str]) 
     """Return what one block shows."""
     if block.kind in SHOWN_BY:
         output = release.outputs[block.output]
-        if not any(r["value"] for r in output.rows):
+        if not any(r["value"] or r.get("code") for r in output.rows):
             return (Part(output.id, (para("Not in this release: too few children."),)),)
         made = SHOWN_BY[block.kind](output, block.option, audience, release.demo)
         return (Part(output.id, made),)

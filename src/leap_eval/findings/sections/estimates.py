@@ -56,7 +56,8 @@ def _card(output: Output, row: Row) -> Card:
     if row["family"] == "combination":
         note = f"Exactly these services of those compared; {label('status', row['status'])}."
     if least and least["value"]:
-        note += f" We could have seen a difference of {shown(least)} {label('unit', row['unit'])} or more."
+        unit = label("unit", row["unit"])
+        note += f" We could have seen a difference of {shown(least)} {unit} or more."
     return Card(row["grade"], label("grade", row["grade"]), told, note)
 
 
