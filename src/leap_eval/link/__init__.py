@@ -1,6 +1,7 @@
 """Which records are the same child: weights learnt without labels, links with their doubt."""
 
+from leap_eval.link import plots, reports
 from leap_eval.link.run import Linked, link
 from leap_eval.link.settings import Settings
 
-__all__ = ["Linked", "Settings", "link"]
+__all__ = ["Linked", "Settings", "link", "plots", "reports"]

@@ -55,7 +55,8 @@ def _ids(left: pd.DataFrame, right: pd.DataFrame) -> tuple[NDArray[Any], NDArray
         both = (x != 0) & (y != 0)
         same |= both & (x == y)
         other |= both & (x != y)
-    return same, other & ~same
+    clash: NDArray[Any] = other & ~same
+    return same, clash
 
 
 def _told_apart(left: pd.DataFrame, right: pd.DataFrame) -> NDArray[Any]:
@@ -113,7 +114,8 @@ def decide(edges: pd.DataFrame, partner: Ints, unlike: float, settings: Settings
 
 
 def _allowed(edges: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    within = {"strict": False, "free": True, "soft": edges["close"]}[settings.within]
+    rule = {"strict": False, "free": True}
+    within = edges["close"] & rule.get(settings.within, True) | (settings.within == "free")
     conflict = edges["same_id"] & (edges["bits"] < ID_FLOOR)
     bound = edges["other_id"] | edges["apart"] | conflict | (edges["same_partner"] & ~within)
     # Pairs that may not be one person are still needed: twins inside a partner are counted on them.
@@ -149,10 +151,13 @@ def _score(
     score = edges["bits"].to_numpy() + prior
     twin, same_id = edges["twin"].to_numpy(), edges["same_id"].to_numpy()
     inside = np.bincount(s[twin & (s == t)], minlength=len(sizes)) / np.maximum(sizes, 1)
-    cap = np.log2((n * unlike + 0.5) / (n * (inside[s] + inside[t]) + 0.5))
+    twins = n * (inside[s] + inside[t])
+    # EM has no word for twins: what it took for one child under two names holds them as well.
+    cap = np.log2((np.maximum(n * unlike - twins, 0) + 0.5) / (twins + 0.5))
     score = np.where(twin & (s != t), np.minimum(score, cap), score)
     score = np.where(same_id & ~edges["conflict"].to_numpy(), np.maximum(score, 0) + ID_BITS, score)
-    return np.round(np.where(edges["barred"], -60.0, score), 6)
+    final: Floats = np.round(np.where(edges["barred"], -60.0, score), 6).astype(np.float64)
+    return final
 
 
 def cluster(edges: pd.DataFrame, partner: Ints, least: float = 0.0) -> Ints:
@@ -192,4 +197,5 @@ def probability(edges: pd.DataFrame, s: Ints, t: Ints) -> Floats:
     rival = record * (int(np.max(np.concatenate([s, t]), initial=0)) + 1) + np.concatenate([t, s])
     _, place = np.unique(rival, return_inverse=True)
     total = np.bincount(place, weights=np.tile(odds, 2), minlength=1)[place]
-    return np.round(odds / (1 + total[: len(odds)] + total[len(odds) :] - odds), 6)
+    share: Floats = odds / (1 + total[: len(odds)] + total[len(odds) :] - odds)
+    return np.round(share, 6)

@@ -164,37 +164,24 @@ _NEAR_B = (
     + [("dob_near", n) for n in ("fn_3", "ln_3", "pc")]
     + [("pc_near", n) for n in ("dob_ym", "dob_md")]
 )
+_NAMES_A = ("f", "l", "fm", "lm")
 _SINGLES_A = [
-    "f_l",
-    "fm_lm",
-    "f3_l",
-    "f_l3",
-    "f_q",
-    "f_ym",
-    "f_md",
-    "f_yd",
-    "l_q",
-    "l_ym",
-    "l_md",
-    "l_yd",
-    "fm_q",
-    "fm_ym",
-    "fm_md",
-    "lm_q",
-    "lm_ym",
-    "lm_md",
-    "f3_q",
-    "l3_q",
-    "f_p",
-    "l_p",
-    "fm_p",
-    "lm_p",
-    "f3_p",
-    "l3_p",
-    "q_p",
-    "ym_p",
-    "md_p",
-    "yd_p",
+    *(
+        "f_l",
+        "fm_lm",
+        "f3_l",
+        "f_l3",
+        "f3_q",
+        "l3_q",
+        "f3_p",
+        "l3_p",
+        "q_p",
+        "ym_p",
+        "md_p",
+        "yd_p",
+    ),
+    *(f"{n}_{d}" for n in _NAMES_A for d in ("q", "ym", "md", "p")),
+    *("f_yd", "l_yd"),
 ]
 _LISTS_A = ("fd_l", "f_ld", "fd_q", "ld_q", "fd_p", "ld_p", "f_qd", "l_qd", "f_pd", "l_pd")
 
@@ -206,7 +193,7 @@ def labels(tier: str, field: str) -> list[str]:
 
 def rules(tier: str) -> list[tuple[str, list[str]]]:
     """Return the blocking rules of a model: a condition, and the lists to open for it."""
-    ids = [("l.nhs = r.nhs", []), ("l.upn = r.upn", [])]
+    ids: list[tuple[str, list[str]]] = [("l.nhs = r.nhs", []), ("l.upn = r.upn", [])]
     if tier == "B":
         direct = [_rule(*pair) for pair in _PAIRS_B]
         turned: list[tuple[str, list[str]]] = [("l.fn = r.ln AND l.ln = r.fn", [])]

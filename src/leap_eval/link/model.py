@@ -18,6 +18,7 @@ from leap_eval.link.settings import Settings
 
 Model = dict[str, dict[str, dict[str, list[float]]]]  # field -> label -> m, u of one tier
 PRIOR = 1e-4  # taken off again: decide puts a prior per pair of partners in its place
+LEAST_EXACT = 0.3
 LEAST = {"m": 1e-3, "u": 1e-6}
 FEWEST = 30  # nodes below which nothing can be learnt
 
@@ -58,14 +59,14 @@ def _engine() -> Any:
 def _linker(
     nodes: pa.Table, tier: str, comparisons: list[dict[str, Any]], connection: Any
 ) -> Linker:
-    conditions = [
+    conditions: list[Any] = [
         CustomRule(f"{c} AND l.record <> r.record", "duckdb", arrays_to_explode=o or None)
         for c, o in levels.rules(tier)
     ]
     settings = SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name="node",
-        comparisons=comparisons,
+        comparisons=list(comparisons),
         blocking_rules_to_generate_predictions=conditions,
         probability_two_random_records_match=PRIOR,
         retain_matching_columns=False,
@@ -105,7 +106,19 @@ def train(
         linker.training.estimate_parameters_using_expectation_maximisation(
             CustomRule(condition, "duckdb"), estimate_without_term_frequencies=True
         )
-    return _filled(linker, tier, guess)
+    learnt = _filled(linker, tier, guess)
+    return learnt if _believable(learnt) else _with_chance(guess, learnt)
+
+
+def _believable(told: dict[str, dict[str, list[float]]]) -> bool:
+    # Where hardly a pair is one person, EM calls strangers matches: agreement becomes rare.
+    return all(told[f]["exact"][0] > LEAST_EXACT for f in levels.FIELDS)
+
+
+def _with_chance(
+    guess: dict[str, dict[str, list[float]]], learnt: dict[str, dict[str, list[float]]]
+) -> dict[str, dict[str, list[float]]]:
+    return {f: {n: [mu[0], learnt[f][n][1]] for n, mu in t.items()} for f, t in guess.items()}
 
 
 def _sample(nodes: pa.Table, most: int) -> pa.Table:
@@ -145,8 +158,9 @@ def _filled(
 def _share(level: dict[str, Any], which: str, instead: float) -> float:
     value = level.get(f"{which}_probability")
     # A level nobody reached keeps a small share: a weight of minus infinity would be a hard rule.
-    known = isinstance(value, float) and np.isfinite(value)
-    return float(max(value, LEAST[which])) if known else float(min(instead, 1e-3))
+    if not isinstance(value, float) or not np.isfinite(value):
+        return min(instead, 1e-3)
+    return max(value, LEAST[which])
 
 
 def _predict(

@@ -52,7 +52,7 @@ def recall(edges: pd.DataFrame, seed: int) -> dict[str, Any]:
     links = edges[edges["accepted"]]
     if len(links) < FEWEST:
         return {"value": None, "low": None, "high": None, "method": "too few links"}
-    counts = np.bincount(cells_of(links), weights=links["probability"], minlength=16)
+    counts = np.bincount(cells_of(links), weights=links["probability"], minlength=16).astype(float)
     drawn = np.random.default_rng(seed).poisson(counts, (DRAWS, 16)).astype(float)
     low, high = np.quantile([missed(c)[0] for c in drawn], [0.025, 0.975])
     value = missed(counts)[0]
@@ -91,7 +91,10 @@ def quality(
         "duplicates": int((edges["accepted"] & edges["same_partner"]).sum()),
         "conflicts": int(edges["conflict"].sum()),
         "partners": both,
-        "cluster_sizes": [{"records": int(k), "children": int(n)} for k, n in sizes.items()],
+        "cluster_sizes": [
+            {"records": k, "children": n}
+            for k, n in zip(sizes.index.tolist(), sizes.tolist(), strict=True)
+        ],
     }
 
 

@@ -99,7 +99,8 @@ def _missing(nodes: pa.Table, records: int) -> Ints:
     told = np.zeros((records, len(KNOWN)), bool)
     for place, column in enumerate(KNOWN):
         np.logical_or.at(told[:, place], nodes["record"].to_numpy(), nodes[column].to_numpy())
-    return (len(KNOWN) - told.sum(axis=1)).astype(np.int64)
+    missing: Ints = (len(KNOWN) - told.sum(axis=1)).astype(np.int64)
+    return missing
 
 
 def _role(
@@ -121,7 +122,7 @@ def _role(
 
 def _no_edges() -> pd.DataFrame:
     ints = ["a", "b", *levels.FIELDS]
-    told = {c: np.zeros(0, np.int64) for c in ints} | {"tier": np.zeros(0, object)}
+    told: dict[str, Any] = {c: np.zeros(0, np.int64) for c in ints} | {"tier": np.zeros(0, object)}
     told |= {c: np.zeros(0) for c in ("bits", "score", "probability")}
     flags = ("accepted", "same_id", "other_id", "same_partner", "barred", "conflict")
     return pd.DataFrame(told | {c: np.zeros(0, bool) for c in flags})
@@ -131,8 +132,8 @@ def _decided(
     people: pd.DataFrame, made: dict[str, tuple[Decision, Weighed]], partner: Any, key: bytes
 ) -> pd.DataFrame:
     child = (people["role"] == "child").to_numpy()
-    for name, which in (("study_id", "person"), ("study_id_strict", "strict"),
-                        ("study_id_loose", "loose")):  # fmt: skip
+    ids = {"study_id": "person", "study_id_strict": "strict", "study_id_loose": "loose"}
+    for name, which in ids.items():
         both = [getattr(made[role][0], which) for role in ROLES]
         people[name] = study_ids(np.where(child, both[0], both[1]), people["record_key"], key)
     return people
@@ -222,15 +223,8 @@ def _model(
     made: dict[str, tuple[Decision, Weighed]], encoded: Encoded, settings: Settings
 ) -> dict[str, Any]:
     rows = [
-        {
-            "role": role,
-            "tier": tier,
-            "field": field,
-            "level": name,
-            "m": m,
-            "u": u,
-            "bits": round(float(np.log2(m / u)), 3),
-        }  # fmt: skip
+        {"role": role, "tier": tier, "field": field, "level": name}
+        | {"m": _short(m), "u": _short(u), "bits": round(float(np.log2(m / u)), 3)}
         for role, (_, weighed) in made.items()
         for tier, model in sorted(weighed.models.items())
         for field, told in model.items()
@@ -239,9 +233,13 @@ def _model(
     counts = {role: len(w.pairs) for role, (_, w) in made.items()}
     rules = {tier: [c for c, _ in levels.rules(tier)] for tier in levels.LEVELS}
     return {
-        "levels": [r | {"m": float(f"{r['m']:.4g}"), "u": float(f"{r['u']:.4g}")} for r in rows],
+        "levels": rows,
         "pairs": counts,
         "rules": rules,
         "strangers": encoded.strangers,
         "settings": asdict(settings),
     }
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")
