@@ -17,6 +17,7 @@ from findings_notebook import FACTS, ROOT, executed
 from findings_release import fixture
 
 from leap_eval.findings.entry import render
+from leap_eval.findings.figures.style import SHADES
 
 BROWSER = Path(__file__).parent / "browser"
 AUDIENCES = ("leap", "partners", "funder")
@@ -142,6 +143,16 @@ def test_text_and_marks_keep_their_contrast_in_light_and_dark():
         for ground in (scheme["paper"], scheme["ground"]):
             names = ("ink", "grey", "blue", "rust", "green", "purple")
             assert min(contrast(scheme[n], ground) for n in names) >= 4.5
+
+
+def test_numbers_on_the_wards_keep_their_contrast_in_light_and_dark():
+    css = (ROOT / "src/leap_eval/findings/page.css").read_text()
+    roots = [dict(re.findall(r"--(\w+):(#\w{6})", m)) for m in re.findall(r":root\{([^}]+)\}", css)]
+    dark = dict(re.findall(r"\.f-s(\d)\{fill:(#\w{6})\}", css)) | {"4": roots[1]["blue"]}
+    light = {str(level): colour for level, colour in enumerate(SHADES)}
+    for scheme, shades in zip(roots, (light, dark), strict=True):
+        for level, ground in shades.items():
+            assert contrast(scheme["paper" if int(level) > 3 else "ink"], ground) >= 4.5
 
 
 def contrast(one, other):

@@ -12,6 +12,7 @@ from findings_release import fixture, small
 
 from leap_eval.errors import PageError
 from leap_eval.findings import blocks
+from leap_eval.findings.entry import render
 from leap_eval.findings.exporter import page
 from leap_eval.findings.release import opened
 from leap_eval.findings.scan import scan
@@ -241,6 +242,12 @@ def test_a_release_with_a_changed_byte_or_a_foreign_file_is_refused():
         opened(files | {"tables/flow.csv": files["tables/flow.csv"] + b"\n"})
     with pytest.raises(PageError, match="does not name"):
         opened(files | {"tables/more.csv": b"a\n"})
+
+
+def test_a_live_programme_never_shows_pretend_data_nor_a_demo_real_ones():
+    for state, facts in (("demo", FACTS | {"state": "live"}), ("live", FACTS)):
+        with pytest.raises(PageError, match="state"):
+            render(b"{}", fixture(1, state), "leap", facts)
 
 
 def test_a_failed_output_stands_on_no_page():

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from leap_eval.errors import PageError
 from leap_eval.findings.release import Release
+from leap_eval.reference.labels import labels
 
 MIME = "application/vnd.leap.block+json"
 Kind = Literal[
@@ -90,6 +91,8 @@ def _block(data: Any, number: int, release: Release, audience: str) -> Block:
             f"it may be one of {', '.join(allowed)}"
         )
     outcomes = {r.get("outcome", "") for r in release.outputs[told.output].rows}
+    if told.output == "effects":
+        outcomes |= set(labels()["outcome"])
     block = Block(told.kind, told.output, told.option)
     return _checked(block, told.option in outcomes | {""}, place)
 

@@ -20,6 +20,7 @@ def render(
 ) -> tuple[str, bytes]:
     """Return page and PDF of one audience, scanned; anything amiss and there is neither."""
     release = opened(files)
+    matching(release, told)
     executed = json.loads(notebook)
     nodes = story(executed, release, audience, told)
     made = as_html(nodes, release, audience, told)

@@ -98,7 +98,7 @@ class _Known:
         for told in yaml.safe_load(_read("leap_eval.findings", "constants.yaml"))["numbers"]:
             self.loose |= set(NUMBER.findall(told))
         self.words = _vocabulary(notebook) | _lower(" ".join([*facts.values(), *self._strings()]))
-        self.facts = facts
+        self.words |= {w for rows in self.rows.values() for r in rows for w in _codes(r)}
 
     def _strings(self) -> list[str]:
         m = self.manifest
@@ -112,6 +112,11 @@ class _Known:
         year, month, day = self.manifest["as_at"].split("-")
         dates = {year, str(int(day)), str(int(month))}
         return counts | dates | {"256", "-256"} | set(NUMBER.findall(" ".join(self._strings())))
+
+
+def _codes(row: dict[str, str]) -> set[str]:
+    told = [v for k, v in row.items() if k not in ("value", "low", "high")]
+    return _lower(" ".join([*told, *row]).replace("_", " "))
 
 
 def _read(package: str, name: str) -> str:

@@ -121,7 +121,8 @@ def shown(row: Row, column: str = "value") -> str:
 
 def sentence(row: Row, n: str) -> str:
     """Fill the sentence of wording.yaml that stage 06 chose for this row."""
-    template = wording().get(row["wording_key"])
+    key = row["wording_key"] if row["value"] else f"{row['family']}_d"
+    template = wording().get(key)
     if template is None:
         raise PageError("reference/wording.yaml: no sentence under a released key; add the key")
     unit = row["unit"]
@@ -129,8 +130,8 @@ def sentence(row: Row, n: str) -> str:
     if row["value"]:
         values = {
             "estimate": effect(float(row["value"]), unit, signed=False),
-            "low": effect(float(row["low"]), unit),
-            "high": effect(float(row["high"]), unit),
+            "low": effect(float(row["low"]), unit) if row["low"] else MISSING,
+            "high": effect(float(row["high"]), unit) if row["high"] else MISSING,
         }
     return template.format(
         services=services(row["contrast"]),

@@ -37,14 +37,14 @@ def headlines(output: Output, option: str, audience: str, demo: bool) -> tuple[N
     for outcome in outcomes:
         rows = _joint(output, outcome, families)
         told.append(Heading(3, _capital(label("outcome", outcome))))
-        graded = [r for r in rows if r["grade"] in GRADED]
+        graded = [r for r in rows if r["grade"] in GRADED and r["value"]]
         first = [r for r in graded if r["status"] == "prespecified" and r["grade"] != "C"]
         told += [_card(output, r) for r in first] or [
             para("We cannot tell yet: no difference is clear enough to name.")
         ]
         rest = tuple(_card(output, r) for r in graded if r not in first)
         told += [Fold("Weaker signs, and what was looked at beyond the plan", rest)] if rest else []
-        untold = tuple(para(sentence(r, "")) for r in rows if r["grade"] == "D")
+        untold = tuple(para(sentence(r, "")) for r in rows if r not in graded)
         told += [Fold("Where we cannot tell", untold)] if untold else []
     return tuple(told)
 
@@ -68,6 +68,8 @@ def _capital(text: str) -> str:
 def forest(output: Output, option: str, audience: str, demo: bool) -> tuple[Node, ...]:
     """Show every difference on one outcome."""
     rows = _joint(output, option, FAMILIES.get(audience, TOLD))
+    if not rows:
+        return (para("Not in this release: too few children."),)
     what = label("outcome", option)
     told = [(_short(r), r, _beside(output, r, "pointwise") or r) for r in rows]
     title = f"Differences: {what}"
