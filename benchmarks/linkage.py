@@ -157,8 +157,10 @@ def cleartext(rows: list[list[dict[str, str]]], seed: int) -> dict[str, Any]:
             output_column_name=column,
         )
 
-    swap = "substr(l.date_of_birth, 1, 4) = substr(r.date_of_birth, 1, 4) AND "
-    swap += "right(l.date_of_birth, 2) = substr(r.date_of_birth, length(r.date_of_birth) - 4, 2)"
+    y, m, d = (
+        "substr(replace(date_of_birth_{0}, '-', ''), " + at for at in ("1, 4)", "5, 2)", "7, 2)")
+    )
+    swap = " AND ".join(f"{a.format('l')} = {b.format('r')}" for a, b in ((y, y), (m, d), (d, m)))
     blocks = [
         ("given_name", "surname"),
         ("date_of_birth", "surname"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 from splink import DuckDBAPI, Linker, SettingsCreator
 from splink.blocking_rule_library import CustomRule
+from splink.internals.exceptions import EMTrainingException
 
 from leap_eval.link import levels
 from leap_eval.link.settings import Settings
@@ -19,6 +21,7 @@ from leap_eval.link.settings import Settings
 Model = dict[str, dict[str, dict[str, list[float]]]]  # field -> label -> m, u of one tier
 PRIOR = 1e-4  # taken off again: decide puts a prior per pair of partners in its place
 LEAST_EXACT = 0.3
+UNKNOWN = {"exact": [0.0, 0.0]}
 LEAST = {"m": 1e-3, "u": 1e-6}
 FEWEST = 30  # nodes below which nothing can be learnt
 
@@ -103,22 +106,27 @@ def train(
         )
     for block in levels.BLOCKS[tier]:
         condition = f"{block} AND l.record <> r.record"
-        linker.training.estimate_parameters_using_expectation_maximisation(
-            CustomRule(condition, "duckdb"), estimate_without_term_frequencies=True
-        )
+        # A block without pairs, or with none of a level, teaches nothing; the others still do.
+        with suppress(EMTrainingException, ValueError):
+            linker.training.estimate_parameters_using_expectation_maximisation(
+                CustomRule(condition, "duckdb"), estimate_without_term_frequencies=True
+            )
     learnt = _filled(linker, tier, guess)
     return learnt if _believable(learnt) else _with_chance(guess, learnt)
 
 
 def _believable(told: dict[str, dict[str, list[float]]]) -> bool:
     # Where hardly a pair is one person, EM calls strangers matches: agreement becomes rare.
-    return all(told[f]["exact"][0] > LEAST_EXACT for f in levels.FIELDS)
+    return all(told.get(f, UNKNOWN)["exact"][0] > LEAST_EXACT for f in levels.FIELDS)
 
 
 def _with_chance(
     guess: dict[str, dict[str, list[float]]], learnt: dict[str, dict[str, list[float]]]
 ) -> dict[str, dict[str, list[float]]]:
-    return {f: {n: [mu[0], learnt[f][n][1]] for n, mu in t.items()} for f, t in guess.items()}
+    return {
+        f: {n: [m, learnt[f][n][1] if f in learnt else u] for n, (m, u) in t.items()}
+        for f, t in guess.items()
+    }
 
 
 def _sample(nodes: pa.Table, most: int) -> pa.Table:
