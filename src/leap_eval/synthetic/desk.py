@@ -177,7 +177,7 @@ def _reviewed(
     for month, concern in ((12, kids.concern12), (24, kids.concern24)):
         done = people.record.isin(held.reviews.record[held.reviews.review == month]).to_numpy()
         day = review_day(world, month)[i]
-        done &= (day <= np.datetime64(last)) & people.child.to_numpy()
+        done = done & (day <= np.datetime64(last)) & people.child.to_numpy()
         cells[f"review_on_{month}"] = [
             d if x else "" for d, x in zip(day.astype(object), done, strict=True)
         ]
