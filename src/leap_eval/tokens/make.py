@@ -25,6 +25,7 @@ Tier = Literal["A", "AB"]
 Place = Literal["transit", "rest"]
 Value = bytes | tuple[bytes, ...] | None
 
+REMEMBERED = 20_000  # people, at some 25 KB each
 IDS = ("nhs", "upn")
 PLAIN = ("has_forename", "has_surname", "has_date", "has_postcode")
 TOLD = ("multiple", "birth_order")
@@ -240,6 +241,10 @@ def _parts(key: bytes, name: normalise.Name | None) -> tuple[bytes, ...] | None:
     )
 
 
+# A partner sends the same child every quarter: known people cost a look-up.
+_known_row = lru_cache(maxsize=REMEMBERED)(_row)
+
+
 def _table(rows: Sequence[tuple[Any, ...]], tier: Tier, place: Place) -> pa.Table:
     wanted = schema(tier, place)
     cells = zip(*rows, strict=True) if rows else ([] for _ in wanted)
@@ -250,11 +255,7 @@ def _table(rows: Sequence[tuple[Any, ...]], tier: Tier, place: Place) -> pa.Tabl
 
 def tokenise(people: Sequence[Person], link_key: bytes, tier: Tier) -> pa.Table:
     """Return one row of tokens in transit per person, in the order given."""
-    made: dict[Person, tuple[Any, ...]] = {}
-    for person in people:
-        if person not in made:
-            made[person] = _row(person, link_key, tier)
-    return _table([made[p] for p in people], tier, "transit")
+    return _table([_known_row(p, link_key, tier) for p in people], tier, "transit")
 
 
 def at_rest(table: pa.Table, store_key: bytes) -> pa.Table:
@@ -275,13 +276,14 @@ def at_rest(table: pa.Table, store_key: bytes) -> pa.Table:
 
 
 def _lists_at_rest(lists: list[list[bytes] | None], kind: str, key: bytes) -> pa.Array:
-    marks: dict[bytes, bytes] = {}
-    for elements in lists:
-        for raw in elements or ():
-            if raw not in marks:
-                marks[raw] = rest(key, kind, raw)[:8]
-    kept = [sorted(marks[raw] for raw in e) if e is not None else None for e in lists]
-    return pa.array(kept, pa.list_(pa.binary(8)))
+    kept = [_cut(key, kind, b"".join(e)) if e is not None else None for e in lists]
+    split = [[e[i : i + 8] for i in range(0, len(e), 8)] if e is not None else None for e in kept]
+    return pa.array(split, pa.list_(pa.binary(8)))
+
+
+@lru_cache(maxsize=14 * REMEMBERED)
+def _cut(key: bytes, kind: str, elements: bytes) -> bytes:
+    return b"".join(sorted(rest(key, kind, raw)[:8] for raw in _split(elements)))
 
 
 def to_canonical(table: pa.Table) -> list[dict[str, str]]:
