@@ -24,7 +24,7 @@ PARTNERS = (
     *NHS, "borough_council", "childrens_centres", "leap_community", "milk_and_more", "story_doorstep", "healthy_table",
 )  # fmt: skip
 NEW_SYSTEM = np.datetime64("2019-07-01")  # childrens_centres: all references new, no crosswalk
-MOTHER, SECOND = 0.60, 0.10  # how often a service writes down the mother, the second adult
+MOTHER, SECOND = 0.76, 0.14  # how often a service writes down the mother, the second adult
 
 
 @dataclass(frozen=True, slots=True, eq=False)
