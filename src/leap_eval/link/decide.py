@@ -63,8 +63,8 @@ def _told_apart(left: pd.DataFrame, right: pd.DataFrame) -> NDArray[Any]:
     many = (left["multiple"] == "yes").to_numpy() | (right["multiple"] == "yes").to_numpy()
     x, y = left["birth_order"].to_numpy(object), right["birth_order"].to_numpy(object)
     known = pd.notna(x) & pd.notna(y)
-    orders: NDArray[Any] = known & (x != y)
-    return many | orders
+    apart: NDArray[Any] = many | (known & (x != y))
+    return apart
 
 
 def _patterns(pairs: pd.DataFrame) -> pd.DataFrame:
