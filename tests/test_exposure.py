@@ -98,6 +98,17 @@ def test_a_mothers_contact_counts_for_her_child_at_the_ages_the_service_is_for(t
     assert told["start_chattertime"] is None
 
 
+def test_a_mother_and_child_at_one_session_are_one_session(terms):
+    mother = {**link("m", "sid1_" + "m" * 28), "role": "adult", "family_id": "fid1_" + "a" * 28}
+    theirs = contact(record_key="rk1_" + "m" * 28)
+    told = ann(terms, contact(), theirs, links=[link(), mother])
+    assert told["m12_dose_chattertime"] == 1
+
+
+def test_a_contact_at_an_impossible_age_is_no_start_of_a_service(terms):
+    assert ann(terms, contact(day=date(2016, 5, 1)))["start_chattertime"] is None
+
+
 def test_a_terms_sessions_are_spread_over_its_days_and_do_not_leak_over_time_zero(terms):
     term = contact("natural_thinkers", date(2020, 4, 1), date_to=date(2020, 5, 30), sessions=60)
     told = ann(terms, term)

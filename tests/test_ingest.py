@@ -79,6 +79,21 @@ def test_a_word_for_not_known_never_hides_what_another_submission_knows():
     assert people(person(), told)[ANN]["home_language"] == "other"
 
 
+def test_a_reviews_date_and_its_finding_come_from_one_row_the_earliest():
+    first = person(review_on_12=date(2018, 12, 20), concern_12=True)
+    again = person(review_on_12=date(2019, 2, 20), concern_12=False, collected_on=date(2020, 1, 5))
+    dateless = person(concern_12=False, collected_on=date(2018, 1, 5))
+    ann = people(first, again, dateless)[ANN]
+    assert (ann["review_on_12"], ann["concern_12"]) == (date(2018, 12, 20), True)
+
+
+def test_a_family_that_did_not_say_at_first_is_heard_when_it_does():
+    later = person(disability="yes", collected_on=date(2020, 1, 5))
+    ann = people(person(disability="not_stated"), later)[ANN]
+    assert (ann["disability"], ann["disability_on"]) == ("yes", date(2020, 1, 5))
+    assert people(person(disability="not_stated"))[ANN]["disability"] == "not_stated"
+
+
 def test_weight_at_birth_is_background_and_comes_from_the_results_of_the_birth():
     born = row(
         OUTCOMES, instrument="birth", item="weight_g", measured_on=date(2018, 5, 1), value=3200.0

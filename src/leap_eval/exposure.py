@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 NONE = "none"
 FOUR_YEARS = 48
+# Partners may disagree on a birth month: a contact outside these ages belongs to another month.
+AGES = (-10, 60)
 
 
 def attended(
@@ -35,9 +37,13 @@ def attended(
     told = told.join(links.select("record_key", "role", "study_id", "family_id"), "record_key")
     who = children.filter(_.birth_month.notnull()).select("study_id", "family_id", "birth_month")
     own = told.filter(_.role == "child").drop("family_id").join(who, "study_id")
+    own = own.filter(_months(own.birth_month, own.date_from).between(*AGES))
     theirs = told.filter(_.role == "adult").drop("study_id").join(who, "family_id")
     kept = ("study_id", "service", "date_from", "date_to", "sessions", "birth_month")
     both = own.select(*kept).union(_of_age(theirs, services).select(*kept))
+    # Mother and child recorded at one session are one session.
+    same = [c for c in kept if c != "sessions"]
+    both = both.group_by(same).agg(sessions=_.sessions.max())
     return settled(both.mutate(month=_months(both.birth_month, both.date_from)))
 
 
@@ -118,7 +124,7 @@ def _doses(told: ir.Table, plan: Plan) -> ir.Table:
         share = _share(told, begin, end)
         for service in sorted(trial.in_play):
             dose = (told.sessions * share).sum(where=told.service == service)
-            doses[f"{name}_dose_{service}"] = dose.round().cast("int64")
+            doses[f"{name}_dose_{service}"] = dose.round(6).round().cast("int64")
     return told.group_by("study_id").agg(**doses)
 
 

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 # A value that was told on a day may be used from that day on: the first telling counts.
 DATED = {"imd_decile": "area_on", "need_level": "need_level_on", "disability": "disability_on"}
-LATEST = ("review_on_12", "review_on_24", "concern_12", "concern_24")
+REVIEWS = {"concern_12": "review_on_12", "concern_24": "review_on_24"}
 UNKNOWN = ("home_language", "disability", "ethnicity_group5")
 SOURCE = ("collected_on", "submission_id", "row")
+DERIVED = ("age_months", "in_scope", "in_window")
 QUASI = ("birth_month", "area", "sex", "ethnicity_group5")
 
 
@@ -48,22 +49,37 @@ def ingest(filed: Filed, as_at: date) -> Ingested:
 
 
 def persons(filed: ir.Table, outcomes: ir.Table) -> ir.Table:
-    """Return one row per record: the first telling of a fact, the latest of a review.
+    """Return one row per record: the first telling of each fact, and its day.
 
     Later tellings may lie after a child's time zero; the first one can be dated.
     """
-    known = filed.mutate(**{c: filed[c].nullif("not_known") for c in UNKNOWN})
-    early, late = [_.collected_on, _.row], [_.collected_on.desc(), _.row.desc()]
+    known = filed.mutate(
+        **{f"{c}_refused": filed[c] == "not_stated" for c in UNKNOWN},
+        **{c: filed[c].nullif("not_known").nullif("not_stated") for c in UNKNOWN},
+    )
+    early = [_.collected_on, _.row]
     facts = {
-        name: known[name].first(order_by=late if name in LATEST else early)
+        name: known[name].first(order_by=early)
         for name in PERSONS.columns
         if name in filed.columns and name not in ("record_key", *SOURCE)
     }
+    for concern, on in REVIEWS.items():
+        # Date and finding come from one row: the earliest review that tells both.
+        both = known[concern].notnull() & known[on].notnull()
+        order = [known[on], *early]
+        facts |= {c: known[c].first(where=both, order_by=order) for c in (concern, on)}
+    facts |= {f"{c}_refused": known[f"{c}_refused"].any() for c in UNKNOWN}
     dates = {on: known.collected_on.min(where=known[c].notnull()) for c, on in DATED.items()}
     source = {name: known[name].first(order_by=early) for name in SOURCE}
     told = known.group_by("record_key").agg(**facts, **dates, **source)
-    told = told.mutate(**{c: told[c].fill_null("not_known") for c in UNKNOWN})
-    return _with_birth(told, outcomes).select(*PERSONS.columns).order_by("record_key")
+    # A family that did not say is told apart from nobody having asked.
+    words = {
+        c: told[c].coalesce(ibis.ifelse(told[f"{c}_refused"], "not_stated", "not_known"))
+        for c in UNKNOWN
+    }
+    return (
+        _with_birth(told.mutate(**words), outcomes).select(*PERSONS.columns).order_by("record_key")
+    )
 
 
 def _with_birth(told: ir.Table, outcomes: ir.Table) -> ir.Table:
@@ -86,9 +102,14 @@ def _with_birth(told: ir.Table, outcomes: ir.Table) -> ir.Table:
 
 def once(filed: ir.Table, columns: Any) -> ir.Table:
     """Return each row once, however many submissions repeat it; the first is its source."""
-    content = [c for c in columns if c not in SOURCE]
-    source = {c: filed[c].first(order_by=[_.collected_on, _.row]) for c in SOURCE}
-    return filed.group_by(content).agg(**source).select(*columns)
+    # What the intake derived from a birth month may change with it; it does not make two rows.
+    rest = [c for c in columns if c in (*SOURCE, *DERIVED)]
+    content = [c for c in columns if c not in rest]
+    last = [_.collected_on.desc(), _.row.desc()]
+    told = {
+        c: filed[c].first(order_by=last if c in DERIVED else [_.collected_on, _.row]) for c in rest
+    }
+    return filed.group_by(content).agg(**told).select(*columns)
 
 
 def quality(
