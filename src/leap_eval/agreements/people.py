@@ -39,6 +39,13 @@ class People(Terms):
                 return person
         raise StateError(f"people.yaml: nobody here may act as {role} today; ask an administrator")
 
+    def named(self, name: str, role: Role, as_at: date) -> Person:
+        """Return the person of this id if they may act in this role today."""
+        for person in self.people:
+            if person.id == name and role in person.roles and not _lapsed(person, as_at):
+                return person
+        raise StateError(f"people.yaml: {name} may not act as {role} today; ask an administrator")
+
 
 def _lapsed(person: Person, as_at: date) -> bool:
     untrained = as_at > person.trained_on + timedelta(days=366)

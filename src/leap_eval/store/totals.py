@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
 from leap_eval.contracts import CUBE, Contract, check
 from leap_eval.errors import MissingInputError, StorageError
-from leap_eval.store import files, parquet
+from leap_eval.store import files, ledger, parquet
 from leap_eval.store.files import existing, root, write_bytes, written
 
 if TYPE_CHECKING:
@@ -48,6 +50,36 @@ def write_cube(table: Any, name: str) -> None:
 def read_cube(name: str) -> pd.DataFrame:
     """Read results/cubes/NAME.parquet."""
     return read_table(f"cubes/{name}", CUBE)
+
+
+def read_jsons(folder: str, names: Sequence[str]) -> dict[str, Any]:
+    """Read results/FOLDER/NAME.json for each name."""
+    return {name: read_json(f"{folder}/{name}") for name in names}
+
+
+def read_tables(folder: str, names: Sequence[str], contract: Contract) -> dict[str, pd.DataFrame]:
+    """Read results/FOLDER/NAME.parquet for each name."""
+    return {name: read_table(f"{folder}/{name}", contract) for name in names}
+
+
+def read_cubes(names: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Read results/cubes/NAME.parquet for each name."""
+    return {name: read_cube(name) for name in names}
+
+
+def releases() -> list[dict[str, Any]]:
+    """Read the ledger of releases: every line that ever left."""
+    return ledger.lines(root() / ".leap/releases/ledger.jsonl")
+
+
+def draw(name: str) -> bytes:
+    """Return secret bytes for one release, the same each time, from the stage's nonce key."""
+    return files.nonce(name, b"draw").encode()
+
+
+def digest(place: str) -> str:
+    """Return the SHA-256 of a file of the workspace."""
+    return hashlib.sha256(existing(place).read_bytes()).hexdigest()
 
 
 def write_release(content: dict[str, bytes]) -> None:
