@@ -62,11 +62,11 @@ def everything(folder):
 
 def taken(terms, *deliveries):
     agreements, programme = terms
-    return list(
-        flow.receive_all(
-            deliveries, agreements=agreements, programme=programme, keys=KEYS, as_at=AS_AT
-        )
-    )
+    done = []
+    for one in deliveries:
+        office.deliver(one)
+        done.append(flow.take(one, agreements[one.partner], programme, KEYS, AS_AT, "tester"))
+    return done
 
 
 @pytest.mark.requirement("R06", "R07", "R16", "R22", "R23")

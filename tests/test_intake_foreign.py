@@ -14,6 +14,7 @@ from leap_eval.agreements import load_agreement, load_programme
 from leap_eval.agreements.programme import Geography
 from leap_eval.contracts import FILED_PERSONS, check
 from leap_eval.intake import flow
+from leap_eval.store import office
 from leap_eval.store.office import Delivery
 from leap_eval.tokens import load_keys
 
@@ -78,7 +79,8 @@ def taken(root, partner, data, name):
     programme = load_programme(root).model_copy(update={"geography": Geography()})
     terms = {partner: load_agreement(FIXTURES, partner)}
     keys, day = load_keys(None, "demo"), date(2025, 3, 31)
-    (done,) = flow.receive_all([one], agreements=terms, programme=programme, keys=keys, as_at=day)
+    office.deliver(one)
+    done = flow.take(one, terms[one.partner], programme, keys, day, "tester")
     return done
 
 

@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from leap_eval.errors import SettingsError, StateError
 
 if TYPE_CHECKING:
     from leap_eval.agreements import Agreement, Programme
+    from leap_eval.intake.many import Room
     from leap_eval.store.office import Delivery
     from leap_eval.synthetic import Submission
 
@@ -100,38 +102,39 @@ def _cleared(state: str, out: Path | None) -> Path:
 
 def _received(sent: list[Submission], terms: dict[str, Agreement], programme: Programme) -> None:
     from leap_eval.intake import flow
+    from leap_eval.intake.many import Room, receive_all
     from leap_eval.pipeline import track
+    from leap_eval.store.office import Delivery
     from leap_eval.tokens import load_keys
 
-    keys, as_at = load_keys(None, "demo"), programme.as_at
-    if as_at is None:
+    if programme.as_at is None:
         raise SettingsError("programme.yaml, as_at: is missing; a demo needs its clock")
-    deliveries = (_delivery(s, terms, programme) for s in sent)
-    done = flow.receive_all(
-        deliveries, agreements=terms, programme=programme, keys=keys, as_at=as_at
-    )
+    room = Room(terms, programme, load_keys(None, "demo"), programme.as_at)
+    raw = [Delivery(s.partner, s.period, s.sequence, s.shared_on, s.content) for s in sent]
+    clear = {(s.partner, s.period, s.sequence) for s in sent if s.clear}
+    prepare = partial(_prepared, room=room, clear=clear)
     wrong = []
-    for s, reception in zip(sent, track(done, "receiving", total=len(sent)), strict=True):
+    for place, reception in track(receive_all(raw, room, prepare), "receiving", total=len(sent)):
+        s = sent[place]
         expected = "filed" if s.verdict == "replaced" else s.verdict
         if reception.verdict != expected:
-            wrong.append(
-                f"{s.partner} {s.period}-{s.sequence}: {reception.verdict} ({flow.rule_words(reception)})"
-            )
+            words = f"{reception.verdict} ({flow.rule_words(reception)})"
+            wrong.append(f"{s.partner} {s.period}-{s.sequence}: {words}")
     if wrong:
         raise StateError("\n  ".join(["the intake did not do what was planted:", *wrong]))
 
 
-def _delivery(s: Submission, terms: dict[str, Agreement], programme: Programme) -> Delivery:
+def _prepared(raw: Delivery, room: Room, clear: set[tuple[str, str, int]]) -> Delivery:
+    """Do what happens at the partner: a trust pseudonymises, unless it wrongly sends in clear."""
     from leap_eval.intake.flow import signing_key
     from leap_eval.intake.partner_side import TrustKeys, pseudonymise
-    from leap_eval.store.office import Delivery
     from leap_eval.tokens.keys import demo_key
 
-    raw = Delivery(s.partner, s.period, s.sequence, s.shared_on, s.content)
-    if s.clear or terms[s.partner].kind != "nhs_trust":
+    terms = room.agreements[raw.partner]
+    if terms.kind != "nhs_trust" or (raw.partner, raw.period, raw.sequence) in clear:
         return raw
-    keys = TrustKeys(demo_key("link"), demo_key(f"person {s.partner}"), signing_key(s.partner))
-    return pseudonymise(raw, terms[s.partner], programme, keys, s.shared_on)
+    trust = (demo_key("link"), demo_key(f"person {raw.partner}"), signing_key(raw.partner))
+    return pseudonymise(raw, terms, room.programme, TrustKeys(*trust), raw.shared_on)
 
 
 def _laid_out(sent: list[Submission], place: Path) -> None:

@@ -85,7 +85,7 @@ def read(data: bytes, table: str, place: str) -> tuple[list[Row], pa.Table | Non
         cell
         for row in grid.rows
         for cell in row[keyed : len(SHAPES[table])]
-        if not cell.startswith("tk1_")
+        if not cell.startswith(("tk1_", "tl1_"))
     }
     if any(kinds(text) for text in texts):
         raise RefusedError("leak.nhs", place)

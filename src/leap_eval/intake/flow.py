@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any
 
@@ -239,21 +238,6 @@ def take(
     event = "incident" if done.rule == "leak.nhs" else done.verdict
     ledger.append(place, event, **facts, rule=done.rule, destroyed=True)
     return done
-
-
-def receive_all(
-    deliveries: Iterable[Delivery],
-    *,
-    agreements: dict[str, Agreement],
-    programme: Programme,
-    keys: Keys,
-    as_at: date,
-    actor: str = "intake",
-) -> Iterator[Reception]:
-    """Deliver, then receive each submission in the order given, and yield what became of it."""
-    for delivery in deliveries:
-        office.deliver(delivery)
-        yield take(delivery, agreements[delivery.partner], programme, keys, as_at, actor)
 
 
 def rule_words(done: Reception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -27,16 +28,14 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def append(path: Path, event: str, **facts: Any) -> None:
     """Add one line that names its predecessor; fsync before anything is said to be done."""
-    told = lines(path)
-    line = {
-        "seq": len(told) + 1,
-        "event": event,
-        "prev": told[-1]["hash"] if told else GENESIS,
-        **facts,
-    }
-    line["hash"] = _hash(line)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(path, "a", encoding="utf-8") as file:
+    with open(path, "a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        last = file.read().splitlines()[-1:]
+        before: dict[str, Any] = json.loads(last[0]) if last else {"seq": 0, "hash": GENESIS}
+        line = {"seq": before["seq"] + 1, "event": event, "prev": before["hash"], **facts}
+        line["hash"] = _hash(line)
         file.write(json.dumps(line, sort_keys=True) + "\n")
         file.flush()
         os.fsync(file.fileno())

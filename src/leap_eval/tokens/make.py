@@ -19,7 +19,7 @@ from leap_eval.tokens import near as neighbours
 from leap_eval.tokens import normalise
 from leap_eval.tokens.keys import SEPARATOR, mark
 from leap_eval.tokens.nicknames import formal
-from leap_eval.tokens.text import from_text, to_text
+from leap_eval.tokens.text import from_text, list_from_text, list_to_text, to_text
 
 Tier = Literal["A", "AB"]
 Place = Literal["transit", "rest"]
@@ -303,7 +303,7 @@ def to_canonical(table: pa.Table) -> list[dict[str, str]]:
 def _as_text(raw: bytes | list[bytes] | None) -> str:
     if raw is None:
         return ""
-    return to_text("tk1", raw if isinstance(raw, bytes) else b"".join(raw))
+    return to_text("tk1", raw) if isinstance(raw, bytes) else list_to_text(b"".join(raw))
 
 
 def from_canonical(rows: Sequence[dict[str, str]]) -> pa.Table:
@@ -312,7 +312,7 @@ def from_canonical(rows: Sequence[dict[str, str]]) -> pa.Table:
     made = []
     for row in rows:
         marks: list[Any] = [from_text(row[c]) if row[c] else None for c in singles]
-        marks += [_split(from_text(row[c])) if row[c] else None for c in lists]
+        marks += [_split(list_from_text(row[c])) if row[c] else None for c in lists]
         made.append((*marks, *(row[c] == "true" for c in PLAIN), *(row[c] or None for c in TOLD)))
     return _table(made, "A", "transit")
 
