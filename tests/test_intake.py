@@ -1,8 +1,10 @@
 """Submissions written by hand: what is filed, what never reaches disk, what is refused and why."""
 
+import contextlib
 import io
 import json
 from datetime import date
+from pathlib import Path
 
 import openpyxl
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from leap_eval.agreements import load_agreements, load_programme
 from leap_eval.agreements.programme import Geography
 from leap_eval.contracts import CONTACTS, FILED_PERSONS, OUTCOMES, check
-from leap_eval.errors import AgreementError, StateError
+from leap_eval.errors import AgreementError, KeyMissingError, StateError
 from leap_eval.intake import flow, partner_side
 from leap_eval.intake.partner_side import TrustKeys
 from leap_eval.store import ledger, office
@@ -199,7 +201,9 @@ def test_a_faulty_file_is_refused_whole_by_its_rule_and_nothing_is_filed(terms, 
 
 
 def trust_keys(partner):
-    return TrustKeys(demo_key("link"), demo_key(f"person {partner}"), flow.signing_key(partner))
+    return TrustKeys(
+        demo_key("link"), demo_key(f"person {partner}"), flow.signing_key(partner, "demo")
+    )
 
 
 RIVERSIDE = (
@@ -307,3 +311,38 @@ def test_a_closed_programme_takes_nothing_in(terms):
         flow.open_to(
             agreements["story_doorstep"], programme.model_copy(update={"state": "closed"}), AS_AT
         )
+
+
+@pytest.mark.parametrize("killed_at", [1, 2, 3])
+def test_a_kill_between_two_renames_loses_nothing_and_files_nothing_by_halves(
+    terms, workspace, monkeypatch, killed_at
+):
+    taken(terms, delivery())
+    before = everything(workspace / "data")
+    newer, renames = delivery(sequence=2, people=PEOPLE.replace("F1", "F7")), []
+    real = Path.rename
+
+    def counted(self, target):
+        renames.append(target)
+        if len(renames) == killed_at:
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", counted)
+    with contextlib.suppress(KeyboardInterrupt):
+        taken(terms, newer)
+    monkeypatch.undo()
+    monkeypatch.setenv("LEAP_ROOT", str(workspace))
+    agreements, programme = terms
+    waiting = office.waiting("leap_community")
+    done = [flow.take(d, agreements[d.partner], programme, KEYS, AS_AT, "tester") for d in waiting]
+    assert [d.verdict for d in done] == (["filed"] if killed_at <= 2 else [])
+    assert everything(workspace / "data") != before
+    assert len(list((workspace / "data/extracts/leap_community").iterdir())) == 1
+
+
+@pytest.mark.requirement("R28")
+def test_a_live_programme_never_trusts_the_public_signing_key_of_the_demo(monkeypatch):
+    monkeypatch.delenv("LEAP_KEYS", raising=False)
+    with pytest.raises(KeyMissingError, match="LEAP_KEYS"):
+        flow.signing_key("riverside_hospital", "live")

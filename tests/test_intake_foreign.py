@@ -80,8 +80,7 @@ def taken(root, partner, data, name):
     terms = {partner: load_agreement(FIXTURES, partner)}
     keys, day = load_keys(None, "demo"), date(2025, 3, 31)
     office.deliver(one)
-    done = flow.take(one, terms[one.partner], programme, keys, day, "tester")
-    return done
+    return flow.take(one, terms[one.partner], programme, keys, day, "tester")
 
 
 def census(root, rows):

@@ -133,7 +133,7 @@ def _prepared(raw: Delivery, room: Room, clear: set[tuple[str, str, int]]) -> De
     terms = room.agreements[raw.partner]
     if terms.kind != "nhs_trust" or (raw.partner, raw.period, raw.sequence) in clear:
         return raw
-    trust = (demo_key("link"), demo_key(f"person {raw.partner}"), signing_key(raw.partner))
+    trust = (demo_key("link"), demo_key(f"person {raw.partner}"), signing_key(raw.partner, "demo"))
     return pseudonymise(raw, terms, room.programme, TrustKeys(*trust), raw.shared_on)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from leap_eval.agreements.agreement import Agreement, file_pattern, in_force
 from leap_eval.agreements.programme import Programme
 from leap_eval.contracts import CONTACTS, FILED_PERSONS, OUTCOMES
-from leap_eval.errors import AgreementError, StateError, SubmissionError
+from leap_eval.errors import AgreementError, KeyMissingError, StateError, SubmissionError
 from leap_eval.intake import canonical, deidentify, fates
 from leap_eval.intake.deidentify import Row, Terms
 from leap_eval.intake.fates import Sorted
@@ -27,14 +29,18 @@ from leap_eval.tokens import (
     rates,
     tokenise,
 )
-from leap_eval.tokens.keys import demo_key
+from leap_eval.tokens.keys import demo_key, read_key
 
 STEMS = {"persons": FILED_PERSONS, "contacts": CONTACTS, "outcomes": OUTCOMES}
 
 
-def signing_key(partner: str) -> bytes:
-    """Return the demo's signing key of a partner; a live programme reads it from LEAP_KEYS."""
-    return demo_key(f"signing {partner}")
+def signing_key(partner: str, state: str) -> bytes:
+    """Return the key a partner signs with: a public one in a demo, else from LEAP_KEYS."""
+    if state == "demo":
+        return demo_key(f"signing {partner}")
+    if "LEAP_KEYS" not in os.environ:
+        raise KeyMissingError("LEAP_KEYS: is not set; signatures cannot be checked without it")
+    return read_key(Path(os.environ["LEAP_KEYS"]) / f"signing_{partner}")
 
 
 def open_to(agreement: Agreement, programme: Programme, as_at: date) -> None:
@@ -61,7 +67,7 @@ def receive(
         if known:
             return known
         if agreement.kind == "nhs_trust":
-            return _from_trust(delivery, agreement, keys)
+            return _from_trust(delivery, keys, signing_key(delivery.partner, programme.state))
         terms = Terms(agreement, programme, delivery.shared_on)
         return _from_service(delivery, terms, keys)
     except RefusedError as refused:
@@ -172,11 +178,9 @@ def _told(done: dict[str, Sorted], dropped: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _from_trust(delivery: Delivery, agreement: Agreement, keys: Keys) -> Reception:
+def _from_trust(delivery: Delivery, keys: Keys, signing: bytes) -> Reception:
     _only_canonical(delivery)
-    told = canonical.verified(
-        delivery.content, delivery.partner, signing_key(delivery.partner), key_id(keys.link)
-    )
+    told = canonical.verified(delivery.content, delivery.partner, signing, key_id(keys.link))
     rows: dict[str, list[Row]] = {}
     tokens = None
     for stem in STEMS:

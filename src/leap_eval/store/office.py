@@ -85,6 +85,7 @@ def receipt(partner: str, name: str, forms: dict[str, str]) -> None:
 
 def filed_before(partner: str) -> dict[str, dict[str, Any]]:
     """Return what was filed of a partner: period -> submission.json."""
+    _mended(partner)
     home = files.root() / "data/extracts" / partner
     found = sorted(home.glob("*/submission.json"))
     return {p.parent.name: json.loads(p.read_bytes()) for p in found}
@@ -101,16 +102,33 @@ def file_tables(
     plain = json.dumps(told, sort_keys=True, indent=1) + "\n"
     files.write_text(staging / "submission.json", plain)
     files.write_bytes(office() / "staging" / f"{partner}-{period}.parquet", as_bytes(tokens))
-    _move(staging, files.root() / "data/extracts" / partner / period)
+    # Tokens first, submission.json's folder last: a kill in between files nothing, and the
+    # submission still waits in the inbox.
     kept = files.root() / "data/linkage" / partner / f"{period}.parquet"
     kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     (office() / "staging" / f"{partner}-{period}.parquet").replace(kept)
+    _move(staging, files.root() / "data/extracts" / partner / period)
 
 
 def _move(staging: Path, home: Path) -> None:
     home.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    old = home.with_name(home.name + ".old")
+    old = _old(home)
     if home.exists():
         home.rename(old)
     staging.rename(home)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _old(home: Path) -> Path:
+    return office() / "staging" / f"{home.parent.name}-{home.name}.old"
+
+
+def _mended(partner: str) -> None:
+    """Put back what a kill between two renames left aside."""
+    for old in sorted((office() / "staging").glob(f"{partner}-*.old")):
+        period = old.name.removeprefix(f"{partner}-").removesuffix(".old")
+        home = files.root() / "data/extracts" / partner / period
+        if home.exists():
+            shutil.rmtree(old)
+        else:
+            old.rename(home)
