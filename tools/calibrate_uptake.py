@@ -22,7 +22,8 @@ def main(rounds: int = 14) -> None:
         target = np.array([s.target for s in p.services.values()])
         step = np.log(target / np.maximum(begun, 1))
         sys.stderr.write(
-            f"round {turn}: worst {np.abs(step).max():.3f}, {dict(zip(p.services, begun.astype(int), strict=True))}\n"
+            f"round {turn}: worst {np.abs(step).max():.3f}, "
+            f"{dict(zip(p.services, begun.astype(int).tolist(), strict=True))}\n"
         )
         theta = {s: round(t + 1.2 * d, 4) for (s, t), d in zip(p.theta.items(), step, strict=True)}
         p = p.model_copy(update={"theta": theta})

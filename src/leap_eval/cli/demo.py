@@ -58,8 +58,8 @@ def demo(
     keys = load_keys(None, "demo")
     truth = {
         "effects.csv": truth_table(world).to_csv(index=False, lineterminator="\n").encode(),
-        "intake.csv": _table([["partner", "period", "sequence", "verdict", "rows"], *([s.partner, s.period, s.sequence, s.verdict, s.rows] for s in sent)]),
-        "canaries.txt": "\n".join(sorted({*held.people.nhs[:200], *held.people.forename[:200]} - {""})).encode(),
+        "intake.csv": _fates(sent),
+        "canaries.txt": "\n".join(_canaries(held.people)).encode(),
         "links.parquet": _parquet(links_of(world, held, keys)),
         "people.parquet": _parquet(held.people),
     }  # fmt: skip
@@ -145,10 +145,16 @@ def _laid_out(sent: list[Submission], place: Path) -> None:
             write_bytes(place / s.partner / f"{s.period}-{s.sequence}" / name, data)
 
 
-def _table(rows: list[Any]) -> bytes:
+def _fates(sent: list[Submission]) -> bytes:
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
+    rows = ([s.partner, s.period, s.sequence, s.verdict, s.rows] for s in sent)
+    head = ["partner", "period", "sequence", "verdict", "rows"]
+    csv.writer(out, lineterminator="\n").writerows([head, *rows])
     return out.getvalue().encode()
+
+
+def _canaries(people: Any) -> list[str]:
+    return sorted({*people.nhs[:200], *people.forename[:200]} - {""})
 
 
 def _parquet(frame: Any) -> bytes:

@@ -80,7 +80,8 @@ WORDS = {
     "nhs2001": {code: code for code in NHS2001},
 }
 WORDS["census2011"] = WORDS["census2021"] | {
-    "A": "English/Welsh/Scottish/Northern Irish/British", "G": "Any other Mixed/Multiple ethnic background",
+    "A": "English/Welsh/Scottish/Northern Irish/British",
+    "G": "Any other Mixed/Multiple ethnic background",
     "P": "Any other Black/African/Caribbean background",
 }  # fmt: skip
 ODD = ("3 of 8", "six", "3 or 4", "10+", "-1", "1.5")
@@ -190,14 +191,22 @@ def _reviewed(
 def _canaries(people: pd.DataFrame) -> dict[str, list[Any]]:
     record = people.record.tolist()
     return {
-        "mother_name": [f"{a} {b}".strip() for a, b in zip(people.mother, people.mother_surname, strict=True)],
+        "mother_name": [
+            f"{a} {b}".strip() for a, b in zip(people.mother, people.mother_surname, strict=True)
+        ],
         "address": [f"{1 + r % 90} Kestrel Mews" for r in record],
         "phone": [f"020 7946 0{r % 1000:03d}" for r in record],
-        "note": [f"Mum of {f} rang, call back on 020 7946 0{r % 1000:03d}" if r % 50 == 0 else "" for f, r in zip(people.forename, record, strict=True)],
+        "note": [_note(f, r) for f, r in zip(people.forename, record, strict=True)],
         "email": [f"visitor{r}@post.example" for r in record],
         "photo": ["yes" if r % 3 else "no" for r in record],
         "doctor": ["Dr Example" if r % 5 == 0 else "" for r in record],
     }  # fmt: skip
+
+
+def _note(forename: str, record: int) -> str:
+    if record % 50:
+        return ""
+    return f"Mum of {forename} rang, call back on 020 7946 0{record % 1000:03d}"
 
 
 def contact_cells(
@@ -244,7 +253,8 @@ def outcome_cells(
     if terms.partner == "childrens_centres":
         value = level
     return {
-        "reference": [of[r] for r in rows.record], "instrument": instrument, "item": rows["item"].tolist(),
+        "reference": [of[r] for r in rows.record], "instrument": instrument,
+        "item": rows["item"].tolist(),
         "framework": framework, "measured_on": pd.to_datetime(rows.measured_on).dt.date.tolist(),
         "value": value, "level": level,
     }  # fmt: skip

@@ -13,16 +13,19 @@ from leap_eval.synthetic.world import World
 
 GROUP = {**dict.fromkeys("NPJK", 2.2), **dict.fromkeys("CSR", 1.5)}
 PREFIX = {
-    "riverside_hospital": "H", "thameside_community": "T", "southbank_minds": "S", "borough_council": "",
-    "childrens_centres": "", "leap_community": "V", "milk_and_more": "M", "story_doorstep": "D", "healthy_table": "",
+    "riverside_hospital": "H", "thameside_community": "T", "southbank_minds": "S",
+    "borough_council": "", "childrens_centres": "", "leap_community": "V", "milk_and_more": "M",
+    "story_doorstep": "D", "healthy_table": "",
 }  # fmt: skip
 SHORT = (
-    "alexander alex,amelia millie,andrew andy,anthony tony,benjamin ben,catherine kate,charles charlie,charlotte lottie,"
-    "christopher chris,daniel dan,david dave,edward ted,eleanor ellie,elizabeth liz,emily em,florence flo,frances fran,"
-    "francis frank,frederick fred,george georgie,isabella bella,jacob jake,james jim,joseph joe,joshua josh,katherine kate,"
-    "lawrence larry,leonard leo,margaret maggie,matthew matt,michael mike,natalie nat,nicholas nick,oliver ollie,"
-    "patricia pat,patrick pat,peter pete,rebecca becky,richard rick,robert bob,samantha sam,samuel sam,stephen steve,"
-    "susan sue,thomas tom,timothy tim,victoria vicky,william will,zachary zac"
+    "alexander alex,amelia millie,andrew andy,anthony tony,benjamin ben,catherine kate,"
+    "charles charlie,charlotte lottie,christopher chris,daniel dan,david dave,edward ted,"
+    "eleanor ellie,elizabeth liz,emily em,florence flo,frances fran,francis frank,"
+    "frederick fred,george georgie,isabella bella,jacob jake,james jim,joseph joe,"
+    "joshua josh,katherine kate,lawrence larry,leonard leo,margaret maggie,matthew matt,"
+    "michael mike,natalie nat,nicholas nick,oliver ollie,patricia pat,patrick pat,peter pete,"
+    "rebecca becky,richard rick,robert bob,samantha sam,samuel sam,stephen steve,susan sue,"
+    "thomas tom,timothy tim,victoria vicky,william will,zachary zac"
 )
 SHORT_FORMS = {pair.split()[0]: (pair.split()[1],) for pair in SHORT.split(",")}
 SPELLINGS = (
@@ -78,6 +81,7 @@ def _chances(d: dict[str, float], people: pd.DataFrame, m: Any, dep: Any) -> dic
         np.isin(at, ("riverside_hospital", "thameside_community", "southbank_minds")),
     )
     foreign = np.where(m > 1, 1.5, 1.0)
+    other = np.where(at == "story_doorstep", 0.40, d["no_ethnicity_other"])
     n = len(people)
     const = {k: np.full(n, d[k]) for k in ("nickname", "order", "swap", "digit")}
     return {
@@ -92,7 +96,7 @@ def _chances(d: dict[str, float], people: pd.DataFrame, m: Any, dep: Any) -> dic
         "no_postcode": np.where(events, 0.15, d["no_postcode"] * np.where(dep > 0, 2.5, 1)),
         "wrong_postcode": np.full(n, d["wrong_postcode"]),
         "initial": np.where(at == "story_doorstep", 0.20, 0.0),
-        "no_ethnicity": np.where(nhs, d["no_ethnicity_nhs"], np.where(at == "story_doorstep", 0.40, d["no_ethnicity_other"])) * m,
+        "no_ethnicity": np.where(nhs, d["no_ethnicity_nhs"], other) * m,
         "no_level": np.full(n, d["no_level"]), "no_language": np.full(n, d["no_language"]),
         "no_consent": d["no_consent"] * np.where(dep + (m > 1) > 0, 1.25, 0.8),
     }  # fmt: skip
@@ -101,7 +105,7 @@ def _chances(d: dict[str, float], people: pd.DataFrame, m: Any, dep: Any) -> dic
 def _record(
     row: tuple[Any, ...], hit: dict[str, bool], u: float
 ) -> tuple[str, str, str, bool, str]:
-    partner, child, forename, surname, birth, mother, _ = row
+    _, child, forename, surname, birth, mother, _ = row
     kinds = [
         k
         for k in hit

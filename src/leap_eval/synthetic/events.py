@@ -45,7 +45,7 @@ def _of_service(world: World, i: int) -> pd.DataFrame:
     day = np.repeat(first, number) + turn * p.gap
     if p.kind == "term":
         return _terms(name, child, turn * p.gap // TERM, np.repeat(first, number), p.gap)
-    # Before the birth the contact stands on the mother's record: the child is reached through the family.
+    # Before the birth the contact stands on the mother's record: the family reaches the child.
     person = np.where(day < kids.birth[child], len(kids.family) + kids.family[child], child)
     missed = world.luck.true(f"contacts/missed/{name}", 0.07, len(child))
     rows = _frame(person, name, day, "attended")
@@ -61,7 +61,7 @@ def _first_days(world: World, i: int, who: NDArray[Any]) -> NDArray[Any]:
     day = month.astype("datetime64[D]") + np.floor(28 * u).astype(int)
     # A contact in the month of birth comes after the birth unless it is antenatal.
     at_birth = (world.starts[who, i] == 0) & (day < kids.birth[who])
-    return np.where(at_birth, kids.birth[who], day)
+    return np.asarray(np.where(at_birth, kids.birth[who], day))
 
 
 def _frame(person: NDArray[Any], service: str, day: NDArray[Any], attended: str) -> pd.DataFrame:
@@ -121,7 +121,8 @@ def _result(world: World, dim: str) -> pd.DataFrame:
     words = dim in ("feeding", "wellcomm")
     return pd.DataFrame(
         {
-            "person": who, "partner": partner, "instrument": instrument, "item": item, "measured_on": day,
+            "person": who, "partner": partner, "instrument": instrument, "item": item,
+            "measured_on": day,
             "value": np.full(len(who), np.nan) if words else reported(dim, y),
             "level": levels(dim, y) if words else None,
         }

@@ -201,7 +201,8 @@ def _residence(
 def _homes(luck: Luck, family: Ints, fam: Families) -> tuple[Ints, Ints]:
     # Postcode i lies in area i mod 181: a family's home is drawn in its own area.
     def home(name: str) -> Ints:
-        return fam.area + 181 * np.floor(22 * luck.uniform(name, len(fam.area))).astype(int)
+        u = luck.uniform(name, len(fam.area))
+        return np.asarray(fam.area + 181 * np.floor(22 * u).astype(int))
 
     return home("families/home")[family], home("families/old_home")[family]
 

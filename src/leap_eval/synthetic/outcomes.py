@@ -22,7 +22,8 @@ SCORES = {  # mean and spread of the ASQ-3 scores
 # dimension of development -> the measurement it comes with
 MEASURE = {
     **dict.fromkeys(SCORES, "review"), "asqse2": "asqse2", "gld": "gld", "wellcomm": "wellcomm",
-    "bmi": "ncmp", "feeding": "feeding", "registered": "registered", "dmft": "dmft", "wemwbs": "wemwbs",
+    "bmi": "ncmp", "feeding": "feeding", "registered": "registered", "dmft": "dmft",
+    "wemwbs": "wemwbs",
 }  # fmt: skip
 GROWTH = ("gross_motor", "bmi")
 
@@ -69,10 +70,11 @@ def _days(luck: Luck, kids: Children) -> tuple[dict[str, Floats], dict[str, NDAr
     months = {
         "review": 25.5 + 6 * u["review"], "asqse2": 25.5 + 6 * u["review"],
         "wellcomm": 24 + 24 * u["wellcomm"], "feeding": 1.4 + 0.6 * u["feeding"],
-        "registered": 24 + 3 * u["registered"], "dmft": 60 + 4 * u["dmft"], "wemwbs": 6 + 30 * u["wemwbs"],
+        "registered": 24 + 3 * u["registered"], "dmft": 60 + 4 * u["dmft"],
+        "wemwbs": 6 + 30 * u["wemwbs"],
     }  # fmt: skip
     day = {m: kids.birth + np.floor(a * DAYS).astype(int) for m, a in months.items()}
-    # A school year runs from September: its children reach the end of Reception in June, six years on.
+    # A school year runs from September: Reception ends in June, six years on.
     cohort = (kids.born + 4) // 12 + 2014
     summer = (cohort + 6 - 1970).astype("datetime64[Y]").astype("datetime64[D]")
     day["gld"] = summer + 160 + np.floor(14 * u["gld"]).astype(int)

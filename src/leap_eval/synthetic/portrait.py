@@ -10,7 +10,8 @@ from leap_eval.synthetic.uptake import NEVER
 from leap_eval.synthetic.world import World
 
 PUBLISHED = {
-    "children_reached": (14_028, 0.02), "families_reached": (15_374, 0.06), "adults_reached": (15_254, 0.02),
+    "children_reached": (14_028, 0.02), "families_reached": (15_374, 0.06),
+    "adults_reached": (15_254, 0.02),
     "event_children": (3_437, 0.05), "leap_deciles_1_3": (0.68, 0.03),
 }  # fmt: skip
 
@@ -24,10 +25,12 @@ def portrait(world: World, held: Records) -> dict[str, float]:
     inside = kids.area < 42
     figures = {
         "children": len(kids.family), "children_reached": reached.sum(),
-        "families_reached": met.family.nunique(), "adults_reached": met[~met.child].person.nunique(),
+        "families_reached": met.family.nunique(),
+        "adults_reached": met[~met.child].person.nunique(),
         "event_children": event.sum(), "event_families": len(np.unique(kids.family[event])),
         "leap_deciles_1_3": (places().decile[kids.area[inside]] <= 3).mean(),
-        "none_by_12": 1 - (world.starts < 12).any(axis=1).mean(), "none_by_24": 1 - (world.starts < 24).any(axis=1).mean(),
+        "none_by_12": 1 - (world.starts < 12).any(axis=1).mean(),
+        "none_by_24": 1 - (world.starts < 24).any(axis=1).mean(),
         "combinations_by_24": len(np.unique(world.starts < 24, axis=0)),
         "contacts": len(held.contacts), "outcomes": len(held.outcomes), "records": len(held.people),
     }  # fmt: skip
@@ -43,7 +46,7 @@ def rendered(figures: dict[str, float]) -> str:
     lines = [
         "# The pretend LEAP",
         "",
-        "Everybody in it is invented. Its figures, beside those LEAP published where there are any:",
+        "Everybody in it is invented. Its figures, beside those LEAP published where there are:",
         "",
     ]
     lines += ["| figure | pretend | published |", "|---|---|---|"]

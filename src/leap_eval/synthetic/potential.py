@@ -19,7 +19,8 @@ from leap_eval.synthetic.world import World
 
 DIMENSION = {
     "asq3_communication": "communication", "asq3_personal_social": "personal_social",
-    "asqse2_total": "asqse2", "wellcomm_green": "wellcomm", "eyfsp_gld": "gld", "bmi_centile": "bmi",
+    "asqse2_total": "asqse2", "wellcomm_green": "wellcomm", "eyfsp_gld": "gld",
+    "bmi_centile": "bmi",
 }  # fmt: skip
 UNIT = {"wellcomm_green": "risk", "eyfsp_gld": "risk", "bmi_centile": "points"}
 TRIALS: dict[int, tuple[str, ...]] = {
@@ -85,14 +86,15 @@ def score(world: World, dim: str, starts: Ints) -> Floats:
 
 
 def eligible(world: World, dim: str, time_zero: int, in_play: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Return who could take part: here, new to all in play, not yet assessed, old enough by the end."""
+    """Return who could take part: here, new to all in play, not yet assessed, in time."""
     kids = world.children
     before = world.at[time_zero].starts[:, [world.services.index(s) for s in in_play]]
     new = (before == NEVER).all(axis=1)
     here = (kids.arrive <= time_zero) & (time_zero < kids.leave)
     measure = MEASURE[dim]
     later = world.latent.age[measure] >= time_zero
-    return new & here & later & (world.latent.day[measure] <= np.datetime64("2025-03-31"))
+    in_time = world.latent.day[measure] <= np.datetime64("2025-03-31")
+    return np.asarray(new & here & later & in_time)
 
 
 def natural(
@@ -209,7 +211,8 @@ def _row(
     unit = UNIT.get(outcome, "sd")
     small = SMALL * (30 if unit == "points" else 0.5 if unit == "risk" else 1)
     return {
-        "outcome": outcome, "estimand": estimand, "kind": kind, "trial": f"m{zero}", "time_zero": zero,
+        "outcome": outcome, "estimand": estimand, "kind": kind, "trial": f"m{zero}",
+        "time_zero": zero,
         "grace": 6, "services": "+".join(named), "reference": "", "where": "all", "unit": unit,
         "value": round(c.value, 6), "reported": round(c.reported, 6), "children": c.children,
         "null": abs(c.value) < small,

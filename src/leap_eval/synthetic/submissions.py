@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ REFUSED = ("southbank_minds", "2021Q2")  # its first sending carries identifiers
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Submission:
-    """One sending: `raw` goes through the trust's own side first, unless it is sent in the clear."""
+    """One sending: it goes through the trust's own side first, unless sent in the clear."""
 
     partner: str
     period: str
@@ -85,7 +85,8 @@ def _quarter(days: pd.Series) -> pd.Series:
 
 
 def _sent(
-    world: World, terms: Agreement, q: int, people: pd.DataFrame, now: dict[str, pd.DataFrame], held: Records, rng: np.random.Generator,
+    world: World, terms: Agreement, q: int, people: pd.DataFrame, now: dict[str, pd.DataFrame],
+    held: Records, rng: np.random.Generator,
 ) -> Iterator[Submission]:  # fmt: skip
     period, last = (
         f"{q // 4}Q{q % 4 + 1}",
@@ -135,18 +136,15 @@ def _packed(
     tables: dict[str, dict[str, list[Any]]],
 ) -> Submission:
     form = terms.submission.file
-    grids = {
-        stem: _grid(terms, stem, terms.tables[stem], cells)
-        for stem, cells in tables.items()
-        if stem in terms.tables
-    }  # type: ignore[index,call-overload]
+    agreed: dict[str, Table] = {str(stem): table for stem, table in terms.tables.items()}
+    grids = {s: _grid(terms, s, agreed[s], cells) for s, cells in tables.items() if s in agreed}
     rows = sum(len(g) - 1 for g in grids.values())
     if form.format == "xlsx":
-        data = workbook({terms.tables[s].source: g for s, g in grids.items()})  # type: ignore[index,call-overload]
+        data = workbook({agreed[s].source: g for s, g in grids.items()})
         content = {f"{terms.partner}_{period}.xlsx": data}
     else:
         content = {
-            terms.tables[s].source.replace("{period}", period): _text(g, terms)  # type: ignore[index,call-overload]
+            agreed[s].source.replace("{period}", period): _text(g, terms)
             for s, g in grids.items()
             if len(g) > 1 or s == "persons"
         }
@@ -182,7 +180,9 @@ def _said(cell: Any, word: dict[str, str], form: str | None) -> Any:
 def _text(grid: list[list[Any]], terms: Agreement) -> bytes:
     form = terms.submission.file
     out = io.StringIO()
-    quoting = csv.QUOTE_ALL if terms.partner == "borough_council" else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 1] = (
+        csv.QUOTE_ALL if terms.partner == "borough_council" else csv.QUOTE_MINIMAL
+    )
     end = "\n" if terms.partner == "leap_community" else "\r\n"
     csv.writer(out, delimiter=form.delimiter, quoting=quoting, lineterminator=end).writerows(grid)
     text = out.getvalue()

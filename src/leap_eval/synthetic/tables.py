@@ -21,7 +21,8 @@ from leap_eval.tokens.keys import demo_key, family_id, study_id
 
 NHS = ("riverside_hospital", "thameside_community", "southbank_minds")
 PARTNERS = (
-    *NHS, "borough_council", "childrens_centres", "leap_community", "milk_and_more", "story_doorstep", "healthy_table",
+    *NHS, "borough_council", "childrens_centres", "leap_community", "milk_and_more",
+    "story_doorstep", "healthy_table",
 )  # fmt: skip
 NEW_SYSTEM = np.datetime64("2019-07-01")  # childrens_centres: all references new, no crosswalk
 MOTHER, SECOND = 0.76, 0.14  # how often a service writes down the mother, the second adult
@@ -100,7 +101,7 @@ def _reviews(world: World) -> pd.DataFrame:
 def review_day(world: World, month: int) -> NDArray[Any]:
     """Return the day of the review at 12 or 24 months: always before that month of age ends."""
     u = world.luck.uniform(f"reviews/day/{month}", len(world.children.family))
-    return world.children.birth + np.floor(30.4 * (month - 1.9 + 0.9 * u)).astype(int)
+    return np.asarray(world.children.birth + np.floor(30.4 * (month - 1.9 + 0.9 * u)).astype(int))
 
 
 def _adults(world: World, own: pd.DataFrame) -> pd.DataFrame:
@@ -113,11 +114,11 @@ def _adults(world: World, own: pd.DataFrame) -> pd.DataFrame:
     x = u[told.family.to_numpy(), at]
     second = world.families.second_adult[told.family.to_numpy()]
     mothers, others = told[x < MOTHER], told[(x > 1 - SECOND) & second]
-    rows = [
+    rows: list[pd.DataFrame] = [
         mothers.assign(person=n + mothers.family),
         others.assign(person=n + size + others.family),
     ]
-    return pd.concat(rows)[["partner", "person", "copy"]]
+    return pd.DataFrame(pd.concat(rows), columns=["partner", "person", "copy"])
 
 
 def _described(world: World, people: pd.DataFrame) -> pd.DataFrame:
@@ -156,7 +157,9 @@ def _described(world: World, people: pd.DataFrame) -> pd.DataFrame:
         ethnicity=fam.ethnicity[family], eal=fam.eal[family],
         nhs=chosen(kids.nhs, nhs, [""] * size), upn=chosen(kids.upn, [""] * size, [""] * size),
         mother=[fam.mother[f] if c else "" for c, f in zip(child, family, strict=True)],
-        mother_surname=[fam.mother_surname[f] if c else "" for c, f in zip(child, family, strict=True)],
+        mother_surname=[
+            fam.mother_surname[f] if c else "" for c, f in zip(child, family, strict=True)
+        ],
     )  # fmt: skip
 
 
@@ -219,9 +222,8 @@ def _persons(world: World, held: Records, keys: Keys, made: dict[int, str]) -> p
     born = child & (p.partner == "riverside_hospital").to_numpy()
 
     def only(mask: NDArray[np.bool_], column: NDArray[Any], kind: str) -> Any:
-        return pd.array(
-            [c if m else pd.NA for m, c in zip(mask, column.tolist(), strict=True)], kind
-        )
+        told = [c if m else None for m, c in zip(mask, column.tolist(), strict=True)]
+        return pd.Series(told, dtype="object").astype(kind).array  # type: ignore[call-overload]
 
     def day(month: int) -> list[Any]:
         return [
@@ -235,13 +237,20 @@ def _persons(world: World, held: Records, keys: Keys, made: dict[int, str]) -> p
         raise ValueError("an ethnic group outside the contract")
     return pd.DataFrame(
         {
-            "record_key": p.record.map(made), "partner": p.partner, "role": p.role, "birth_month": first,
+            "record_key": p.record.map(made), "partner": p.partner, "role": p.role,
+            "birth_month": first,
             "due_month": None, "sex": np.where(p.male == 1, "m", "f"), "ethnicity": p.ethnicity,
             "ethnicity_standard": "nhs2001", "ethnicity_group5": groups,
             "home_language": np.where(p.eal == 1, "other", "english"),
-            "disability": np.where(child & (kids.disability[i] == 1), "yes", "no"), "area_kind": "lsoa",
-            "area": [at.code[a] for a in area], "ward": [at.ward[a] for a in area], "imd_decile": at.decile[area], "area_on": first, "need_level_on": first, "disability_on": first,
-            "family_key": [key_of(q, f"F{f}", keys, True) for q, f in zip(p.partner, p.family, strict=True)],
+            "disability": np.where(child & (kids.disability[i] == 1), "yes", "no"),
+            "area_kind": "lsoa",
+            "area": [at.code[a] for a in area], "ward": [at.ward[a] for a in area],
+            "imd_decile": at.decile[area], "area_on": first, "need_level_on": first,
+            "disability_on": first,
+            "family_key": [
+                key_of(q, f"F{f}", keys, True)
+                for q, f in zip(p.partner, p.family, strict=True)
+            ],
             "need_level": only(health, kids.need[i], "Int64"),
             "review_on_12": day(12), "review_on_24": day(24),
             "concern_12": only(health, kids.concern12[i], "boolean"),
@@ -249,7 +258,8 @@ def _persons(world: World, held: Records, keys: Keys, made: dict[int, str]) -> p
             "birthweight_g": only(born, kids.weight[i].astype(float), "Float64"),
             "gestation_weeks": only(born, kids.gestation[i].astype(float), "Float64"),
             "parity": only(born, kids.parity[i], "Int64"),
-            "collected_on": events.END.astype(object), "submission_id": "a" * 16, "row": np.arange(len(p)),
+            "collected_on": events.END.astype(object), "submission_id": "a" * 16,
+            "row": np.arange(len(p)),
         }
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Who begins which service when: a monthly hazard meets one kept threshold per child and service."""
+"""Who begins which service when: a monthly hazard meets one kept threshold for each service."""
 
 from __future__ import annotations
 
