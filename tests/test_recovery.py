@@ -10,7 +10,11 @@ pytestmark = pytest.mark.demo
 
 @pytest.fixture(scope="module")
 def planted(root):
-    return pq.read_table(root / "truth/links.parquet").to_pandas()
+    links = pq.read_table(root / "truth/links.parquet").to_pandas()
+    filed = [pq.read_table(f) for f in sorted((root / "work/ingest").glob("*/persons.parquet"))]
+    keys = {k for t in filed for k in t.column("record_key").to_pylist()}
+    # Records that were refused, or left out at the person's choice, are nobody's to link.
+    return links[links.record_key.isin(keys)]
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from leap_eval.contracts import Contract
@@ -29,16 +30,30 @@ def significant(values: NDArray[np.float64], digits: int) -> NDArray[np.float64]
     return rounded
 
 
-def arrow(table: Any) -> pa.Table:
-    """Return an Ibis table, a pandas frame or an Arrow table as an Arrow table."""
-    if isinstance(table, pa.Table):
-        return table
+def arrow(table: Any, contract: Contract) -> pa.Table:
+    """Return an Ibis table, a pandas frame or an Arrow table as an Arrow table.
+
+    pandas keeps whole numbers with gaps as floats: they become whole again where the contract
+    says so and they are.
+    """
     if hasattr(table, "to_pyarrow"):
         return table.to_pyarrow()
-    return pa.Table.from_pandas(table, preserve_index=False)
+    told = (
+        table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
+    )
+    for place, name in enumerate(told.column_names):
+        declared = contract.column(name)
+        cells = told.column(place)
+        if declared and declared.kind == "int" and pa.types.is_floating(cells.type):
+            gaps = pc.if_else(pc.is_nan(cells), pa.scalar(None, cells.type), cells)
+            whole = pc.all(pc.equal(gaps, pc.round(gaps))).as_py()
+            told = told.set_column(
+                place, name, gaps.cast(pa.int64()) if whole is not False else cells
+            )
+    return told
 
 
-def _typed(table: pa.Table, contract: Contract | None, digits: int) -> pa.Table:
+def _typed(table: pa.Table, contract: Contract, digits: int) -> pa.Table:
     types = {
         "str": pa.string(),
         "int": pa.int64(),
@@ -47,7 +62,7 @@ def _typed(table: pa.Table, contract: Contract | None, digits: int) -> pa.Table:
         "date": pa.date32(),
     }
     for place, name in enumerate(table.column_names):
-        declared = contract.column(name) if contract else None
+        declared = contract.column(name)
         cells = table.column(place).combine_chunks()
         if declared:
             cells = cells.cast(types[declared.kind])
@@ -58,10 +73,10 @@ def _typed(table: pa.Table, contract: Contract | None, digits: int) -> pa.Table:
     return table
 
 
-def write(table: Any, place: str, contract: Contract | None, digits: int) -> None:
+def write(table: Any, place: str, contract: Contract, digits: int) -> None:
     """Write `table` at `place`, sorted by the contract's key, floats rounded to `digits`."""
-    typed = _typed(arrow(table), contract, digits)
-    key = [c for c in (contract.key if contract else ()) if c in typed.column_names]
+    typed = _typed(arrow(table, contract), contract, digits)
+    key = [c for c in contract.key if c in typed.column_names]
     order = key or [c for c in typed.column_names if pa.types.is_string(typed.schema.field(c).type)]
     typed = typed.sort_by([(c, "ascending") for c in order]) if order else typed
     bare = as_bytes(typed.replace_schema_metadata(None))

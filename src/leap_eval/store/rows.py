@@ -78,7 +78,7 @@ def union(stem: str, contract: Contract) -> ir.Table:
 
 def write(table: Any, name: str, contract: Contract) -> None:
     """Write work/NAME.parquet after its contract has been checked."""
-    told = parquet.arrow(table)
+    told = parquet.arrow(table, contract)
     parquet.write(check(told, contract), f"work/{name}.parquet", contract, DIGITS)
 
 

@@ -32,7 +32,8 @@ def read_json(name: str) -> Any:
 
 def write_table(table: pd.DataFrame, name: str, contract: Contract) -> None:
     """Write results/NAME.parquet after its contract has been checked."""
-    parquet.write(check(table, contract), f"results/{name}.parquet", contract, DIGITS)
+    told = parquet.arrow(table, contract)
+    parquet.write(check(told, contract), f"results/{name}.parquet", contract, DIGITS)
 
 
 def read_table(name: str, contract: Contract) -> pd.DataFrame:
@@ -43,7 +44,7 @@ def read_table(name: str, contract: Contract) -> pd.DataFrame:
 
 def write_cube(table: Any, name: str) -> None:
     """Write the counts that stage 07 protects: results/cubes/NAME.parquet."""
-    told = parquet.arrow(table)
+    told = parquet.arrow(table, CUBE)
     parquet.write(check(told, CUBE), f"results/cubes/{name}.parquet", CUBE, DIGITS)
 
 
