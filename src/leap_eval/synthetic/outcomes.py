@@ -126,7 +126,7 @@ def reported(dim: str, y: Floats) -> Floats:
     return np.asarray((y > THRESHOLD[dim]).astype(float))
 
 
-THRESHOLD = {"gld": -0.45, "wellcomm": -0.41, "feeding": 0.08, "registered": -0.1}
+THRESHOLD = {"gld": -0.31, "wellcomm": -0.41, "feeding": 0.08, "registered": -0.1}
 
 
 def levels(dim: str, y: Floats) -> NDArray[Any]:

@@ -42,6 +42,9 @@ class Planted(Strict):
     theta: dict[str, float]
     referral: list[tuple[str, str, float]]
     concern: dict[str, float]
+    review: dict[str, float]  # what is handed out at the reviews: hazard in their months
+    outside: tuple[float, float]  # hazards beyond the LEAP wards, against within: services, events
+    events_only: tuple[float, float]  # logs, for families who come to events only
     effects: dict[str, dict[str, float]]
     pairs: dict[str, dict[str, float]]
     language: tuple[str, ...]

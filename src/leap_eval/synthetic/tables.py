@@ -25,7 +25,7 @@ PARTNERS = (
     "story_doorstep", "healthy_table",
 )  # fmt: skip
 NEW_SYSTEM = np.datetime64("2019-07-01")  # childrens_centres: all references new, no crosswalk
-MOTHER, SECOND = 0.76, 0.14  # how often a service writes down the mother, the second adult
+MOTHER, SECOND = 0.72, 0.14  # how often a service writes down the mother, the second adult
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,6 +14,7 @@ from leap_eval.synthetic.streams import Floats, Ints, Luck
 
 NEVER = 99
 FIRST, LAST = -6, 48
+REVIEWS = (9, 10, 11, 22, 23)  # months of age at which the health visitor calls
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,6 +26,7 @@ class Process:
     threshold: Floats
     referral: Floats  # (services, services) logs
     concern: Floats  # (services,) logs
+    review: Floats  # (services,) logs, in the months of the reviews
     calendar: Floats  # (services, months since 2015-01)
     born: Ints
     arrive: Floats
@@ -68,9 +70,9 @@ def process(p: Planted, luck: Luck, fam: Families, kids: Children) -> Process:
     log = np.array([p.theta[s] for s in names]) + x @ slopes.T + area[kids.area]
     log += np.outer(kids.u, [p.hidden.get(s, 0.0) for s in names])
     events = names.index("community_events")
-    outside = np.log(np.where(np.arange(len(names)) == events, 0.7, 0.35))
+    outside = np.log(np.where(np.arange(len(names)) == events, p.outside[1], p.outside[0]))
     log += np.outer(kids.area >= LEAP_AREAS, outside)
-    only = np.where(np.arange(len(names)) == events, 3.1, -5.0)
+    only = np.where(np.arange(len(names)) == events, p.events_only[1], p.events_only[0])
     log += np.outer(fam.events_only[f], only)
     young = (fam.dep[f] * 0 + _mother_age(fam, kids)) < 22
     log[:, names.index("family_nurse")] += np.where(young, 2.5, -3.0)
@@ -78,6 +80,7 @@ def process(p: Planted, luck: Luck, fam: Families, kids: Children) -> Process:
         names, np.exp(log),
         np.column_stack([luck.exponential(f"uptake/threshold/{s}", n) for s in names]),
         _referrals(p, names), np.array([p.concern.get(s, 0.0) for s in names]),
+        np.log([p.review.get(s, 1.0) for s in names]),
         np.stack([_calendar(s.kind, s.open) for s in p.services.values()]),
         kids.born, kids.arrive, kids.leave, kids.concern12, kids.concern24,
         np.column_stack([luck.uniform(f"uptake/within_grace/{s}", n) for s in names]),
@@ -150,6 +153,8 @@ def _month(q: Process, state: State, age: int, cols: Ints) -> None:
     if age >= 12:
         seen = q.concern24 * 1.0 if age >= 24 else q.concern12 * 0.6
         log = log + np.outer(seen, q.concern[cols])
+    if age in REVIEWS:
+        log = log + q.review[cols]
     step = q.hazard[:, cols] * np.exp(log) * q.calendar[cols][:, np.clip(q.born + age, 0, 239)].T
     step *= ((q.born + age) >= 0)[:, None] & here[:, None] & (state.starts[:, cols] == NEVER)
     state.cumulated[:, cols] += step
