@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-PYTHON ?= python3
+# Looked up before .venv leads the PATH: that one has no pip.
+PYTHON ?= $(or $(shell command -v python3),python3)
 UV := .setup/bin/uv
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE :=

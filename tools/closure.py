@@ -21,7 +21,6 @@ BEGIN = "# code: the import closure (python tools/closure.py --write)"
 END = "# end of code"
 RUNNER = ("leap_eval.pipeline.run", "leap_eval.pipeline.kernel", "leap_eval.pipeline.engine")
 PAGES = "leap_eval.findings.__main__"
-DATA = (".yaml", ".csv", ".j2", ".css", ".typ", ".txt")
 
 
 @lru_cache(maxsize=1)
@@ -43,7 +42,7 @@ def imported(notebook: Path) -> set[str]:
 
 
 def closure(notebook: Path) -> list[str]:
-    """Return the files below src/ whose change may change what the notebook does."""
+    """Return the packages and modules whose change may change what the notebook does."""
     start = imported(notebook) | set(RUNNER)
     if notebook.name.startswith("08"):
         start.add(PAGES)
@@ -53,22 +52,14 @@ def closure(notebook: Path) -> list[str]:
     parents = {
         ".".join(name.split(".")[:n]) for name in modules for n in range(1, name.count(".") + 1)
     }
-    files = {_file(name) for name in modules | parents}
-    return sorted(files | {data for file in files for data in _data(file)})
+    return sorted({_place(name) for name in modules | parents})
 
 
-def _file(module: str) -> str:
-    stem = ROOT / "src" / module.replace(".", "/")
-    path = stem / "__init__.py" if stem.is_dir() else stem.with_suffix(".py")
-    return path.relative_to(ROOT).as_posix()
-
-
-def _data(file: str) -> list[str]:
-    # A module that reads a file beside it names the file.
-    path = ROOT / file
-    text = path.read_text(encoding="utf-8")
-    beside = [p for p in path.parent.rglob("*") if p.suffix in DATA or p.name == "matplotlibrc"]
-    return [p.relative_to(ROOT).as_posix() for p in beside if p.name in text]
+def _place(module: str) -> str:
+    # A package counts as one: its folder holds the data its modules read, and the lock stays short.
+    top = "/".join(module.split(".")[:2])
+    path = f"src/{top}" if (ROOT / "src" / top).is_dir() else f"src/{top}.py"
+    return "src/leap_eval/__init__.py" if top == "leap_eval" else path
 
 
 def mended(text: str) -> str:

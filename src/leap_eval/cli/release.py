@@ -76,7 +76,7 @@ def approve(
     person: Annotated[str, typer.Option("--as", help="your id in people.yaml")],
     why: Annotated[str, typer.Option(help="what you looked at, in a sentence")],
 ) -> None:
-    """Sign the release NAME as an approver; two different people must, neither of them the requester."""
+    """Sign the release NAME; two different approvers must, neither of them the requester."""
     _done(name, "approve", "approver", person, why)
 
 

@@ -86,10 +86,16 @@ class Attacker:
         return Bound(float(row @ table), table, np.array(told.row_dual)[: self._cells])
 
 
+class _Silent(highspy.Highs):
+    def enableCallbacks(self) -> None:  # noqa: N802
+        # HiGHS prints its banner here, before an option can be set from outside.
+        self.silent()
+        super().enableCallbacks()  # type: ignore[no-untyped-call]
+
+
 def quiet() -> Any:
     """Return a solver that says nothing and uses one thread and a fixed seed."""
-    solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
-    solver.setOptionValue("output_flag", False)
+    solver: Any = _Silent()  # type: ignore[no-untyped-call]
     solver.setOptionValue("threads", 1)
     solver.setOptionValue("random_seed", 1)
     return solver

@@ -179,7 +179,8 @@ def _line(
     }
     return {
         "id": output.id, "kind": output.kind, "file": f"tables/{output.id}.csv", "sha256": digest,
-        "audience": list(output.audiences), "why": output.why, "title": output.title, "verdict": "pass",
+        "audience": list(output.audiences), "why": output.why, "title": output.title,
+        "verdict": "pass",
         "cells": len(rows), "withheld": sum(r["marker"] == proposal.rules.withheld for r in rows),
         "dimensions": list(output.dimensions), "measures": sorted({r["measure"] for r in rows}),
         "certificate": certificate,

@@ -72,7 +72,7 @@ def flat(
         for measure in measures:
             value = row.get(measure)
             large = value is not None and abs(value) >= 10
-            text = "" if value is None else (_tens(value) if large else f"{value:.2f}")
+            text = "" if value is None else (_tens(value) if large else f"{value:z.2f}")
             made.append(_row(head, measure, text))
     return made
 

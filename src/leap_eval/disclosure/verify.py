@@ -18,7 +18,8 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_matrix
 
 Atom = tuple[str, ...]
-Fact = tuple[dict[Atom, int], float, float]  # a sum of atoms, lowest, highest
+Group = dict[Atom, int]  # a sum of atoms, each with its sign
+Fact = tuple[Group, float, float]  # a group, its lowest and its highest size
 REACH = {"reach": "ward", "reach-group": "ethnicity_group5", "reach-imd": "imd_third"}
 
 
@@ -54,9 +55,10 @@ def attack(home: Path) -> Iterator[tuple[int, int] | Verdict]:
     atoms = sorted({atom for fact, _, _ in facts for atom in fact})
     column = {atom: i for i, atom in enumerate(atoms)}
     least = int(manifest["threshold"])
+    programme = _programme(facts, column)
     recovered: list[Finding] = []
     for done, (place, group) in enumerate(wanted, start=1):
-        low, high = _interval(facts, column, group)
+        low, high = _interval(programme, column, group)
         if (low >= 1 and high < least) or (high - low < 1e-6 and 0 < high < least):
             recovered.append(Finding(place, round(low, 3), round(high, 3)))
         if done % 20 == 0:
@@ -70,7 +72,11 @@ def _broken(home: Path, manifest: dict[str, Any]) -> Iterator[str]:
         set(listed) | {p.relative_to(home).as_posix() for p in home.glob("tables/*")}
     ):
         path = home / place
-        if place not in listed or not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != listed[place]:
+        if (
+            place not in listed
+            or not path.is_file()
+            or hashlib.sha256(path.read_bytes()).hexdigest() != listed[place]
+        ):
             yield place
 
 
@@ -85,9 +91,9 @@ def _span(row: dict[str, str]) -> tuple[float, float]:
 
 def _facts(
     tables: dict[str, list[dict[str, str]]],
-) -> tuple[list[Fact], list[tuple[str, dict[Atom, int]]]]:
+) -> tuple[list[Fact], list[tuple[str, Group]]]:
     facts: list[Fact] = []
-    wanted: list[tuple[str, dict[Atom, int]]] = []
+    wanted: list[tuple[str, Group]] = []
     services = sorted({r["service"] for r in tables["reach"]} - {"all"})
     codes = {t: sorted({r[d] for r in tables[t]} - {"all"}) for t, d in REACH.items()}
     for table, dimension in REACH.items():
@@ -99,16 +105,16 @@ def _facts(
         for row in totals:
             # Every service splits the same children, so each gives the same total.
             for service in services:
-                group = {(table, row[dimension], service, u): 1 for u in ("used", "not")}
+                group: Group = {(table, row[dimension], service, u): 1 for u in ("used", "not")}
                 facts.append((group, *_span(row)))
         for row in (r for r in tables[table] if r["service"] != "all"):
             inside = codes[table] if row[dimension] == "all" else [row[dimension]]
-            group = {(table, code, row["service"], "used"): 1 for code in inside}
+            group: Group = {(table, code, row["service"], "used"): 1 for code in inside}
             facts.append((group, *_span(row)))
             if row["marker"] == "c":
                 wanted.append((f"{table}, {row[dimension]}, {row['service']}", group))
             if row[dimension] != "all":
-                rest = {(table, row[dimension], row["service"], "not"): 1}
+                rest: Group = {(table, row[dimension], row["service"], "not"): 1}
                 wanted.append((f"{table}, {row[dimension]}, not {row['service']}", rest))
     facts += list(_ties(codes, services))
     for table in sorted(t for t in tables if t.startswith("combinations") or t == "flow"):
@@ -127,43 +133,37 @@ def _ties(codes: dict[str, list[str]], services: list[str]) -> Iterator[Fact]:
     for service in services:
         for other in others:
             for used in ("used", "not"):
-                left = {(first, c, service, used): 1 for c in codes[first]}
-                right = {(other, c, service, used): -1 for c in codes[other]}
+                left: Group = {(first, c, service, used): 1 for c in codes[first]}
+                right: Group = {(other, c, service, used): -1 for c in codes[other]}
                 yield left | right, 0.0, 0.0
     for table in REACH:
         for code in codes[table]:
             for service in services[1:]:
-                left = {(table, code, services[0], u): 1 for u in ("used", "not")}
+                left: Group = {(table, code, services[0], u): 1 for u in ("used", "not")}
                 yield left | {(table, code, service, u): -1 for u in ("used", "not")}, 0.0, 0.0
 
 
+def _programme(facts: list[Fact], column: dict[Atom, int]) -> tuple[Any, ...]:
+    equal = [(g, low) for g, low, high in facts if low == high]
+    least = [(g, low) for g, low, high in facts if low != high]
+    return (*_sparse(least, column, -1.0), *_sparse(equal, column, 1.0))
+
+
 def _interval(
-    facts: list[Fact], column: dict[Atom, int], group: dict[Atom, int]
+    programme: tuple[Any, ...], column: dict[Atom, int], group: Group
 ) -> tuple[float, float]:
-    a_eq, b_eq, a_ub, b_ub = _programme(facts, column)
+    a_ub, b_ub, a_eq, b_eq = programme
     cost = np.zeros(len(column))
     for atom, sign in group.items():
         cost[column[atom]] = sign
     ends = []
     for sense in (1.0, -1.0):
         told = linprog(sense * cost, a_ub, b_ub, a_eq, b_eq, bounds=(0, None), method="highs-ds")
-        ends.append(sense * told.fun if told.status == 0 else -sense * np.inf)
+        ends.append(sense * float(told.fun or 0) if told.status == 0 else -sense * np.inf)
     return ends[0], ends[1]
 
 
-_MADE: dict[int, Any] = {}
-
-
-def _programme(facts: list[Fact], column: dict[Atom, int]) -> Any:
-    if id(facts) not in _MADE:
-        equal = [(g, low) for g, low, high in facts if low == high]
-        least = [(g, low) for g, low, high in facts if low != high]
-        _MADE.clear()
-        _MADE[id(facts)] = (*_sparse(equal, column, 1.0), *_sparse(least, column, -1.0))
-    return _MADE[id(facts)]
-
-
-def _sparse(rows: list[tuple[dict[Atom, int], float]], column: dict[Atom, int], sign: float) -> Any:
+def _sparse(rows: list[tuple[Group, float]], column: dict[Atom, int], sign: float) -> Any:
     entries = [
         (r, column[atom], sign * s)
         for r, (group, _) in enumerate(rows)

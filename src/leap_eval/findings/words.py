@@ -76,7 +76,7 @@ def number(text: str, measure: str, unit: str = "") -> str:
     if measure in SIZES:
         return effect(value, unit, signed=measure in SIGNED)
     if measure in TWO:
-        return _minus(f"{value:.2f}")
+        return _minus(f"{value:z.2f}")
     return f"{value:,.0f}"
 
 
