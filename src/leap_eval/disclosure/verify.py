@@ -109,7 +109,7 @@ def _facts(
                 facts.append((group, *_span(row)))
         for row in (r for r in tables[table] if r["service"] != "all"):
             inside = codes[table] if row[dimension] == "all" else [row[dimension]]
-            group: Group = {(table, code, row["service"], "used"): 1 for code in inside}
+            group = {(table, code, row["service"], "used"): 1 for code in inside}
             facts.append((group, *_span(row)))
             if row["marker"] == "c":
                 wanted.append((f"{table}, {row[dimension]}, {row['service']}", group))
@@ -139,8 +139,8 @@ def _ties(codes: dict[str, list[str]], services: list[str]) -> Iterator[Fact]:
     for table in REACH:
         for code in codes[table]:
             for service in services[1:]:
-                left: Group = {(table, code, services[0], u): 1 for u in ("used", "not")}
-                yield left | {(table, code, service, u): -1 for u in ("used", "not")}, 0.0, 0.0
+                first_split: Group = {(table, code, services[0], u): 1 for u in ("used", "not")}
+                yield first_split | {(table, code, service, u): -1 for u in ("used", "not")}, 0.0, 0.0
 
 
 def _programme(facts: list[Fact], column: dict[Atom, int]) -> tuple[Any, ...]:
