@@ -74,10 +74,11 @@ endef
 
 # Chromium and Node serve the browser tests alone; without them those tests are skipped, in CI they fail.
 browser:
-	@if ! command -v chromium >/dev/null || ! command -v npm >/dev/null; then \
+	@missing=$$(for one in chromium node:nodejs npm; do command -v "$${one%%:*}" >/dev/null || echo "$${one##*:}"; done); \
+	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium nodejs npm >/dev/null; \
-		else echo "for the browser tests: sudo apt-get install chromium nodejs npm"; fi; fi
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+		else echo "for the browser tests: sudo apt-get install" $$missing; fi; fi
 	@if command -v npm >/dev/null && [ -f tests/browser/package-lock.json ] && [ ! -d tests/browser/node_modules ]; then \
 		npm ci --prefix tests/browser --silent --no-audit --no-fund; fi
 

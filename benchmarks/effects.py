@@ -1,4 +1,5 @@
-"""Measure the effects engine: `--worlds N` simulated worlds, or `--ihdp DIR` of ihdp_npci_*.csv.
+"""Measure the effects engine: `--worlds N` simulated worlds, `--leap N` pretend LEAPs (stages 03
+to 06 on clean tables and true links), or `--ihdp DIR` of ihdp_npci_*.csv.
 
 Progress by world on stderr, one JSON line last. Estimators see treatment, covariates and
 observed outcome only.
@@ -12,22 +13,31 @@ import os
 import resource
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 os.environ.setdefault("LEAP_STAGE", "benchmark")
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import effects_world
+import ibis
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from leap_eval import design, effects
+from leap_eval import cohort, design, effects, exposure
+from leap_eval.agreements import load_programme
 from leap_eval.design.background import terms
 from leap_eval.effects.bands import banded
 from leap_eval.effects.problem import Arms, Problem
 from leap_eval.effects.surface import background, boosted_surfaces, ridge_surfaces
-from leap_eval.settings import propensity_floor
+from leap_eval.settings import load_plan, propensity_floor
+from leap_eval.synthetic import draw, planted, tables
+from leap_eval.synthetic.potential import truth_table
+from leap_eval.tokens import load_keys
+
+ROOT = Path(__file__).parents[1]
+AS_AT = date(2025, 3, 31)
 
 
 def world(seed: int, children: int) -> pd.DataFrame:
@@ -49,13 +59,38 @@ def world(seed: int, children: int) -> pd.DataFrame:
     return found.assign(truth=truth, world=seed)
 
 
-def worlds(count: int, seed: int, children: int) -> dict[str, object]:
+def leap(seed: int, children: int) -> pd.DataFrame:
+    """Take one pretend LEAP through stages 03 to 06 and put the truth beside every estimate."""
+    drawn, plan = draw(planted("demo"), seed, children), load_plan(ROOT)
+    made = tables(drawn, load_keys(None, "demo"))
+    persons, contacts, outcomes, links = (
+        ibis.memtable(t) for t in (made.persons, made.contacts, made.outcomes, made.links)
+    )
+    services = load_programme(ROOT).services
+    studied = ibis.memtable(cohort.cohort(persons, links, plan, AS_AT).to_pyarrow())
+    told = exposure.attended(contacts, links, studied, services)
+    wide = exposure.exposure(told, studied, services, plan).to_pandas()
+    designed = design.run(plan, cohort=studied.to_pandas(), exposure=wide, seed=2015)
+    given = effects.Given(designed.table, designed.discovery.to_dict("records"))
+    found = []
+    for outcome in plan.outcomes:
+        measured = effects.first_results(outcomes, links, given, plan, (outcome, AS_AT))
+        found.append(effects.run(plan, given, measured).estimates.query("subgroup == 'all'"))
+    truth = truth_table(drawn).rename(columns={"estimand": "family", "value": "truth"})
+    asked = pd.concat(found).assign(services=lambda t: t["arms"].str.replace(" + ", "+"))
+    keys = ["outcome", "trial", "family", "services"]
+    return asked.merge(truth[[*keys, "truth"]], on=keys).assign(world=seed)
+
+
+def worlds(one: object, count: int, seed: int, children: int) -> dict[str, object]:
     """Return bias, error and coverage by family over simulated worlds."""
     told = []
     for number in range(seed, seed + count):
-        told.append(world(number, children))
+        told.append(one(number, children))
         print(f"world {number}", file=sys.stderr)
     table = pd.concat(told)
+    if os.environ.get("KEEP"):
+        table.to_pickle(os.environ["KEEP"])
     error = table["estimate"] - table["truth"]
     table = table.assign(
         error=error,
@@ -135,12 +170,14 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--ihdp", type=Path)
     ask.add_argument("--worlds", type=int, default=0)
+    ask.add_argument("--leap", type=int, default=0)
     ask.add_argument("--seed", type=int, default=1)
     ask.add_argument("--children", type=int, default=15_000)
     given = ask.parse_args()
     start = time.process_time()
     with threadpool_limits(1):
-        told = ihdp(given.ihdp) if given.ihdp else worlds(given.worlds, given.seed, given.children)
+        one, count = (leap, given.leap) if given.leap else (world, given.worlds)
+        told = ihdp(given.ihdp) if given.ihdp else worlds(one, count, given.seed, given.children)
     told |= {
         "cpu_s": round(time.process_time() - start, 1),
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,

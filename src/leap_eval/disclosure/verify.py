@@ -140,7 +140,11 @@ def _ties(codes: dict[str, list[str]], services: list[str]) -> Iterator[Fact]:
         for code in codes[table]:
             for service in services[1:]:
                 first_split: Group = {(table, code, services[0], u): 1 for u in ("used", "not")}
-                yield first_split | {(table, code, service, u): -1 for u in ("used", "not")}, 0.0, 0.0
+                yield (
+                    first_split | {(table, code, service, u): -1 for u in ("used", "not")},
+                    0.0,
+                    0.0,
+                )
 
 
 def _programme(facts: list[Fact], column: dict[Atom, int]) -> tuple[Any, ...]:
