@@ -22,10 +22,27 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.formatters import DisplayFormatter
 
 from leap_eval import errors
+from leap_eval.pipeline.stages import EXPLORE_KERNEL
 
 PERSONAL = {"record_key", "study_id", "family_id", "family_key", "record_key_a", "record_key_b"}
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 PR_SET_PDEATHSIG = 1
+STAMP = "EXPLORATORY: not checked, not for release"
+WATERMARK = (
+    '<text x="50%" y="50%" text-anchor="middle" font-family="sans-serif" font-weight="bold" '
+    'font-size="40" fill="#9c2f4f" fill-opacity="0.25">EXPLORATORY</text>'
+)
+# What the desk shares with the stages' rooms, so that the same cell gives the same output.
+DESK = {
+    "TZ": "UTC",
+    "LC_ALL": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "SOURCE_DATE_EPOCH": "0",
+    "MATPLOTLIBRC": str(Path(__file__).parent / "matplotlibrc"),
+}
 
 
 class QuietFormatter(DisplayFormatter):
@@ -43,7 +60,19 @@ class QuietFormatter(DisplayFormatter):
             shown.pop("text/plain", None)
         elif "text/plain" in shown:
             shown["text/plain"] = ADDRESS.sub("", shown["text/plain"])
-        return shown, metadata
+        return (stamped(shown) if "LEAP_EXPLORATORY" in os.environ else shown), metadata
+
+
+def stamped(shown: dict[str, Any]) -> dict[str, Any]:
+    """Return the forms of an output with EXPLORATORY across figures and above all else."""
+    told = dict(shown)
+    if "image/svg+xml" in told:
+        told["image/svg+xml"] = told["image/svg+xml"].replace("</svg>", f"{WATERMARK}</svg>")
+    elif "text/html" in told:
+        told["text/html"] = f"<p><strong>{STAMP}</strong></p>{told['text/html']}"
+    elif "text/plain" in told:
+        told["text/plain"] = f"{STAMP}\n{told['text/plain']}"
+    return told
 
 
 class QuietShell(ZMQInteractiveShell):
@@ -128,18 +157,24 @@ def main() -> None:
 
 
 def install(prefix: Path) -> Path:
-    """Install the kernel specification `leap` below `prefix`, and return its place."""
-    place = prefix / "share/jupyter/kernels/leap"
+    """Install the kernels `leap` and `leap-explore` below `prefix`, and return their place."""
+    place = prefix / "share/jupyter/kernels"
+    _specify(place / "leap", "leap", DESK)
+    _specify(place / EXPLORE_KERNEL, "leap (exploratory)", DESK | {"LEAP_EXPLORATORY": "1"})
+    return place
+
+
+def _specify(place: Path, name: str, env: dict[str, str]) -> None:
     place.mkdir(parents=True, exist_ok=True)
     argv = [sys.executable, "-m", "leap_eval.pipeline.kernel", "-f", "{connection_file}"]
     spec = {
         "argv": argv,
-        "display_name": "leap",
+        "display_name": name,
+        "env": env,
         "language": "python",
         "metadata": {"debugger": False},
     }
     (place / "kernel.json").write_text(json.dumps(spec, indent=1) + "\n", encoding="utf-8")
-    return place
 
 
 if __name__ == "__main__":
