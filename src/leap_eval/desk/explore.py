@@ -27,12 +27,13 @@ from leap_eval.store import root, rows, totals
 params, plan = load_params(root()), load_plan(root())""",
     "## Look at groups, never at a child\n\nA table with a person's pseudonym does not display; "
     "count first. Small groups stay in this room, too.",
-    """children = rows.frame("cohort", COHORT)
-counts = children.groupby("ward", dropna=False).size().rename("children").reset_index()
-totals.look(counts.sort_values("children", ascending=False), "children by ward")""",
-    "import matplotlib.pyplot as plt\n\n"
-    'plt.barh(counts["ward"].astype(str), counts["children"])\n'
-    'plt.title("Children by ward");',
+    """ward = rows.frame("cohort", COHORT)["ward"].fillna("not known")
+counts = ward.value_counts().rename_axis("ward").reset_index(name="children")
+totals.look(counts, "children by ward")""",
+    """import matplotlib.pyplot as plt
+
+plt.barh(counts["ward"], counts["children"])
+plt.title("Children by ward");""",
     "## What would make a finding of it\n\nWrite the comparison into `plan` of `params.yaml`, "
     "run `leap-eval plan freeze --why …`, then `dvc repro`. Because outcomes have been opened, "
     "the plan will stand as *amended*, and the pages say so.",
