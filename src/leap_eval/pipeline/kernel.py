@@ -150,6 +150,10 @@ def main() -> None:
         "metadata": {"Date": None, "Creator": None},
     }
     app.config.HistoryManager.enabled = not in_stage
+    # A folder in a warning would differ from clone to clone.
+    warnings.formatwarning = lambda message, category, filename, lineno, line=None: (
+        f"{Path(filename).name}:{lineno}: {category.__name__}: {message}\n"
+    )
     # ibis 12 asks pandas 3 for an option of pandas 2 at every memtable.
     warnings.filterwarnings("ignore", message=".*future.infer_string.*")
     app.initialize()
