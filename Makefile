@@ -9,7 +9,7 @@ UV := .setup/bin/uv
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help findings test lab setup setup-dev browser repro nbval bench lock clean
+.PHONY: help findings test lab setup setup-dev browser repro nbval requirements bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ repro: setup ## bring every result up to date
 
 nbval: setup-dev ## re-run the executed notebooks and compare their outputs
 	LEAP_PROGRESS=/dev/null pytest --nbval work/notebooks
+
+requirements: setup-dev ## docs/requirements.md from the marks and the last run of the tests
+	python tools/requirements.py
 
 bench: setup-dev ## the benchmarks on the pretend LEAP, one JSON line each
 	for one in benchmarks/*.py; do echo "$$one"; python "$$one" --quick; done
