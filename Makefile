@@ -31,6 +31,7 @@ test: setup-dev browser ## set up and pass every test
 	mypy
 	lint-imports
 	pytest
+	python tools/requirements.py
 
 lab: setup ## open JupyterLab on the start page: what is stale, what ran, the eight notebooks
 	@leap-eval status

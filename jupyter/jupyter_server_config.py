@@ -1,5 +1,6 @@
 """The desk: JupyterLab on this machine alone, and no row of a child on disk."""
 
+import os
 import tempfile
 
 from tornado.web import HTTPError
@@ -25,6 +26,7 @@ def keep_clean(model, path="", **_):
                 cell["metadata"].pop("execution", None)
 
 
+os.umask(0o077)
 c = get_config()
 c.ServerApp.ip = "127.0.0.1"
 c.ServerApp.root_dir = "."

@@ -228,6 +228,8 @@ def test_run_all_in_a_real_browser_shows_results_without_a_row_and_leaves_no_out
         p.relative_to(root).as_posix() for p, was in kept(root).items() if before.get(p) != was
     ]
     assert changed == []
+    desk = [root / "work/desk", *(f for f in (root / "work/desk").rglob("*") if f.is_dir())]
+    assert [f for f in desk if f.stat().st_mode & 0o077] == []
 
 
 def test_a_result_of_the_pipeline_cannot_be_saved_over_from_the_desk(root):

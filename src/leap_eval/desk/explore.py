@@ -32,6 +32,7 @@ counts = ward.value_counts().rename_axis("ward").reset_index(name="children")
 totals.look(counts, "children by ward")""",
     """import matplotlib.pyplot as plt
 
+plt.figure(figsize=(7.2, 5.6))
 plt.barh(counts["ward"], counts["children"])
 plt.title("Children by ward");""",
     "## What would make a finding of it\n\nWrite the comparison into `plan` of `params.yaml`, "

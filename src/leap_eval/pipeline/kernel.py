@@ -140,6 +140,7 @@ def _fonts() -> None:
 
 def main() -> None:
     """Start the kernel; in a stage guarded, and gone when its parent is gone."""
+    os.umask(0o077)  # what the desk writes is nobody else's, as in the pipeline
     in_stage = "LEAP_STAGE" in os.environ
     if in_stage and sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
