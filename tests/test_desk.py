@@ -240,3 +240,32 @@ def test_a_result_of_the_pipeline_cannot_be_saved_over_from_the_desk(root):
     with pytest.raises(config["HTTPError"], match="made by the pipeline"):
         config["keep_clean"](model, path="work/notebooks/03_cohort.ipynb")
     config["keep_clean"](model, path="work/desk/mine.ipynb")
+
+
+def nbval(root, place):
+    """Re-run an executed notebook and compare, as `make nbval` does with all of them."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval",
+        str(place),
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
+    env = os.environ | {"LEAP_PROGRESS": os.devnull, "LEAP_ROOT": str(root)}
+    return subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.demo
+def test_an_executed_notebook_runs_again_to_the_same_outputs_and_a_changed_one_is_caught(
+    root, tmp_path
+):
+    ran = root / "work/notebooks/01_ingest-milk_and_more.ipynb"
+    told = nbval(root, ran)
+    assert told.returncode == 0, told.stdout[-2000:]
+    changed = ran.read_text().replace("</td>", "1</td>", 1)
+    assert changed != ran.read_text()
+    (tmp_path / ran.name).write_text(changed)
+    assert nbval(root, tmp_path / ran.name).returncode == 1

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from leap_eval import cli
 from leap_eval.disclosure import verify
+from leap_eval.disclosure.rules import read_rules
+from leap_eval.settings import load_plan
 
 PAGES = ("README.md", "docs/tutorial.md", *(f"docs/how-to/{n}.md" for n in (
     "new-partner", "new-outcome", "new-combination", "change-a-rule", "read-a-grade")))  # fmt: skip
@@ -77,6 +79,8 @@ def test_every_command_of_a_page_runs_as_the_page_says(root, clone, page):
         )
         assert told.returncode == code, f"{command}\n{told.stdout}{told.stderr}"
         assert "Traceback" not in told.stderr
+    read_rules((clone / "disclosure.yaml").read_text())
+    load_plan(clone)
     for place, held in before.items():
         (clone / place).write_bytes(held)
 
