@@ -115,7 +115,6 @@ def test_an_exploratory_notebook_stays_in_its_own_folder(workspace, name):
     assert not (workspace / "explore").exists()
 
 
-@pytest.mark.requirement("R31")
 @pytest.mark.parametrize("mark", ["kernelspec", "leap"])
 def test_the_stage_runner_and_the_pages_refuse_an_exploratory_notebook(workspace, mark):
     notebook = explore.template("sneaked")
@@ -148,6 +147,29 @@ def test_the_exploratory_template_runs_on_the_finished_pipeline_with_every_outpu
     assert len(shown) == 2
     assert STAMP in shown[0]["text/html"]
     assert WATERMARK in shown[1]["image/svg+xml"]
+
+
+@pytest.mark.requirement("R24")
+def test_no_way_of_asking_for_a_childs_row_shows_one_on_the_desk(root):
+    row = "'sid1_' + 'a' * 28"
+    asked = [
+        f"print({row})",
+        f"[{row}]",
+        f"import pandas as pd\nchild = pd.DataFrame({{'study_id': [{row}], 'age': [3]}})\nchild",
+        "print(child)",
+        "child.set_index('study_id')",
+        "child.study_id",
+        "import sys\nprint(child, file=sys.stderr)",
+        f"raise ValueError({row})",
+    ]
+    cells = [nbformat.v4.new_code_cell(source) for source in asked]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    told = {"metadata": {"path": str(root)}}
+    NotebookClient(notebook, kernel_name="leap", resources=told, allow_errors=True).execute()
+    outputs = [json.dumps(c.outputs) for c in notebook.cells]
+    assert [o for o in outputs if "sid1_a" in o] == []
+    assert all("row-level: not displayed" in o for o in outputs[:-1])
+    assert "report this line" in outputs[-1]
 
 
 def test_a_long_loop_on_the_desk_shows_how_far_it_is_in_words_too():

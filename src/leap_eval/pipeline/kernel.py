@@ -25,6 +25,8 @@ from leap_eval import errors
 from leap_eval.pipeline.stages import EXPLORE_KERNEL
 
 PERSONAL = {"record_key", "study_id", "family_id", "family_key", "record_key_a", "record_key_b"}
+PSEUDONYM = re.compile(r"\b(?:rk1|sid1|fid1|tk1|pp1)_[a-z2-7]{28}\b")
+HIDDEN = "row-level: not displayed"
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 PR_SET_PDEATHSIG = 1
 STAMP = "EXPLORATORY: not checked, not for release"
@@ -54,13 +56,26 @@ class QuietFormatter(DisplayFormatter):
         """Return the forms of `obj` that may stand in a notebook."""
         columns = getattr(obj, "columns", None)
         if columns is not None and PERSONAL & {str(c) for c in columns}:
-            return {"text/plain": "row-level: not displayed"}, {}
+            return {"text/plain": HIDDEN}, {}
         shown, metadata = super().format(obj, include, exclude)
         if len(shown) > 1:
             shown.pop("text/plain", None)
         elif "text/plain" in shown:
             shown["text/plain"] = ADDRESS.sub("", shown["text/plain"])
+        if on_desk() and any(PSEUDONYM.search(str(form)) for form in shown.values()):
+            return {"text/plain": HIDDEN}, {}
         return (stamped(shown) if "LEAP_EXPLORATORY" in os.environ else shown), metadata
+
+
+def on_desk() -> bool:
+    """Tell whether a person looks on: in a stage the runner refuses the whole notebook instead."""
+    return "LEAP_STAGE" not in os.environ
+
+
+def hushed(stream: Any) -> None:
+    """Let `stream` write no text that holds a pseudonym: a printed table is a row on screen."""
+    write = stream.write
+    stream.write = lambda text: write(f"{HIDDEN}\n" if PSEUDONYM.search(text) else text)
 
 
 def stamped(shown: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +101,8 @@ class QuietShell(ZMQInteractiveShell):
         self.display_formatter = QuietFormatter(parent=self)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
-        if "LEAP_STAGE" in os.environ or isinstance(evalue, errors.LeapError):
+        known = isinstance(evalue, errors.LeapError)
+        if known or not on_desk() or PSEUDONYM.search("\n".join(map(str, stb))):
             evalue = _quiet(etype, evalue)
             stb = [f"{etype.__name__}: {evalue}"]
         super()._showtraceback(etype, evalue, stb)
@@ -141,7 +157,7 @@ def _fonts() -> None:
 def main() -> None:
     """Start the kernel; in a stage guarded, and gone when its parent is gone."""
     os.umask(0o077)  # what the desk writes is nobody else's, as in the pipeline
-    in_stage = "LEAP_STAGE" in os.environ
+    in_stage = not on_desk()
     if in_stage and sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     app = IPKernelApp.instance(kernel_class=QuietKernel)
@@ -161,7 +177,11 @@ def main() -> None:
     if in_stage:
         _fonts()
         guard()
-    elif "LEAP_PROGRESS" not in os.environ:  # nbval sets it: it compares with what a stage shows
+    else:
+        hushed(sys.stdout)
+        hushed(sys.stderr)
+    # nbval sets it: it compares with what a stage shows.
+    if not in_stage and "LEAP_PROGRESS" not in os.environ:
         for name in os.environ.get("LEAP_DESK", "").split():
             app.shell.extension_manager.load_extension(name)
     app.start()
