@@ -44,7 +44,7 @@ def length(seconds: float | None) -> str:
 
 def when(at: int | None) -> str:
     """Tell an hour of this machine's clock."""
-    return f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M}" if at else ""
+    return f"{datetime.fromtimestamp(at):%d %b %Y, %H:%M}" if at else ""
 
 
 def told(run: Run) -> str:
