@@ -231,16 +231,30 @@ def _answering(port):
     pytest.fail("JupyterLab did not start in 30 seconds")
 
 
+def seen(root, lab, *places):
+    """What the browser tells of each place, in order."""
+    command = ["node", "desk.js", *lab, "-", *places]
+    told = subprocess.run(command, cwd=root / BROWSER, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr[-2000:]
+    return [json.loads(line) for line in told.stdout.splitlines()]
+
+
+@pytest.mark.demo
+def test_the_start_page_opens_in_jupyterlab_and_its_links_open_notebooks(root, lab):
+    (root / page.PLACE).parent.mkdir(mode=0o700, exist_ok=True)
+    (root / page.PLACE).write_text(page.page(state(root), root))
+    (told,) = seen(root, lab, page.PLACE)
+    assert told["title"].startswith("The evaluator's desk")
+    assert told["opened"] == "notebooks/01_ingest.ipynb"
+
+
 @pytest.mark.demo
 @pytest.mark.requirement("R24", "R49")
 def test_run_all_in_a_real_browser_shows_results_without_a_row_and_leaves_no_output_on_disk(
     root, lab
 ):
     before = kept(root)
-    command = ["node", "desk.js", *lab, "-", *(s.notebook for s in STAGES)]
-    told = subprocess.run(command, cwd=root / BROWSER, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr[-2000:]
-    shown = [json.loads(line) for line in told.stdout.splitlines()]
+    shown = seen(root, lab, *(s.notebook for s in STAGES))
     assert [s["notebook"] for s in shown] == [s.notebook for s in STAGES]
     for one in shown:
         assert one["errors"] == [], one["notebook"]

@@ -47,9 +47,23 @@ async function run(browser, base, token, notebook, picture) {
   await context.close();
   return { notebook, ...rest, shown, rows: SHAPES.test(text) || SHAPES.test(screen), boxes, outside, open: opened - began, run: done - opened };
 }
+async function start(browser, base, token, place) {
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  await page.goto(`${base}/lab/tree/${place}?reset&token=${token}`);
+  await page.waitForSelector('.jp-RenderedMarkdown h1', { timeout: 60000 });
+  const title = await page.textContent('.jp-RenderedMarkdown h1');
+  await page.waitForTimeout(1000); // the links are resolved after the text
+  await page.click('.jp-RenderedMarkdown table a >> nth=0');
+  await page.waitForFunction(() => window.jupyterapp.shell.currentWidget?.context?.path?.endsWith('.ipynb'), null, { timeout: 30000 });
+  const opened = await page.evaluate(() => window.jupyterapp.shell.currentWidget.context.path);
+  await page.waitForFunction(() => window.jupyterapp.shell.currentWidget.sessionContext?.session?.kernel, null, { timeout: 30000 });
+  await page.evaluate(() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown());
+  await page.close();
+  return { place, title, opened };
+}
 (async () => {
   const [base, token, folder, ...notebooks] = process.argv.slice(2);
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
-  for (const one of notebooks) console.log(JSON.stringify(await run(browser, base, token, one, folder === '-' ? '' : `${folder}/${one.split('/').pop()}.png`)));
+  for (const one of notebooks) console.log(JSON.stringify(one.endsWith('.md') ? await start(browser, base, token, one) : await run(browser, base, token, one, folder === '-' ? '' : `${folder}/${one.split('/').pop()}.png`)));
   await browser.close();
 })();
