@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from leap_eval.disclosure.verify import Verdict, attack
+from leap_eval.reference.labels import wards
 from leap_eval.settings import load_params
 from leap_eval.store import ledger
 
@@ -33,7 +34,10 @@ def kept(root):
 
 @pytest.mark.requirement("R06", "R07", "R23", "R24")
 def test_no_canary_of_the_raw_submissions_is_found_in_anything_that_was_kept(root, kept):
-    planted = [c for c in (root / "truth/canaries.txt").read_text().splitlines() if len(c) >= 7]
+    # A ward may bear a name that a person bears, too: St Leonard's.
+    public = {word.rstrip("s").title() for ward in wards() for word in ward.split("_")}
+    told = (root / "truth/canaries.txt").read_text().splitlines()
+    planted = [c for c in told if len(c) >= 7 and c not in public]
     words = re.compile("|".join(rf"\b{re.escape(c)}\b" for c in planted))
     assert len(planted) >= 100
     assert [place for place, text in kept.items() if words.search(text)] == []
@@ -81,7 +85,7 @@ def test_every_page_names_whom_to_ask_and_loads_nothing_from_anywhere(root):
         assert "DataProtection@example.org" in text
         assert "Pretend data: no real child" in text
         assert "default-src 'none'" in text
-        assert not re.search(r"<script|<iframe|<link|src=\"http|url\(", text)
+        assert not re.search(r"<script|<iframe|<link|src=\"http|url\((?!#)", text)
 
 
 def test_every_estimate_carries_its_plan_its_grade_and_its_status(root):
