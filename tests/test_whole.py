@@ -14,6 +14,8 @@ from leap_eval.settings import load_params
 from leap_eval.store import ledger
 
 pytestmark = pytest.mark.demo
+IDENTIFYING = ["reference", "forename", "surname", "mother", "mother_surname", "nhs", "upn"]
+WORD = r"\w[\w'’/-]*"
 HOMES = ("data", "work", "results", "release", ".leap/office")
 
 
@@ -32,15 +34,19 @@ def kept(root):
     return {f.relative_to(root).as_posix(): decoded(f) for f in files}
 
 
-@pytest.mark.requirement("R06", "R07", "R23", "R24")
-def test_no_canary_of_the_raw_submissions_is_found_in_anything_that_was_kept(root, kept):
-    # A ward may bear a name that a person bears, too: St Leonard's.
-    public = {word.rstrip("s").title() for ward in wards() for word in ward.split("_")}
-    told = (root / "truth/canaries.txt").read_text().splitlines()
-    planted = [c for c in told if len(c) >= 7 and c not in public]
-    words = re.compile("|".join(rf"\b{re.escape(c)}\b" for c in planted))
-    assert len(planted) >= 100
-    assert [place for place, text in kept.items() if words.search(text)] == []
+@pytest.fixture(scope="module")
+def planted(root):
+    """Every name, reference, NHS number and UPN that partners wrote, of seven letters or more."""
+    people = pq.read_table(root / "truth/people.parquet", columns=IDENTIFYING).to_pandas()
+    words = {w for column in people for w in people[column].unique() if w and len(w) >= 7}
+    # A ward may bear a name that a person bears, too: St Leonard's, Thornton.
+    return words - {part.rstrip("s").title() for ward in wards() for part in ward.split("_")}
+
+
+@pytest.mark.requirement("R06", "R23", "R24")
+def test_nothing_that_partners_wrote_of_a_person_is_found_in_anything_that_was_kept(kept, planted):
+    assert len(planted) > 10_000
+    assert {p for p, text in kept.items() if planted & set(re.findall(WORD, text))} == set()
 
 
 @pytest.mark.requirement("R07")
