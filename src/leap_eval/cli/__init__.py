@@ -37,9 +37,11 @@ def _register() -> None:
     for found in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
         importlib.import_module(f"leap_eval.cli.{found.name}").register(app)
     panel = {verb: name for name, verbs in PANELS.items() for verb in verbs}
-    for one in (*app.registered_commands, *app.registered_groups):
-        name = one.name or getattr(one.callback, "__name__", "")
-        one.rich_help_panel = panel.get(name)
+    for command in app.registered_commands:
+        name = command.name or getattr(command.callback, "__name__", "")
+        command.rich_help_panel = panel.get(name)
+    for group in app.registered_groups:
+        group.rich_help_panel = panel.get(group.name or "")
 
 
 def main() -> None:

@@ -181,7 +181,7 @@ def main() -> None:
         hushed(sys.stdout)
         hushed(sys.stderr)
     # nbval sets it: it compares with what a stage shows.
-    if not in_stage and "LEAP_PROGRESS" not in os.environ:
+    if not in_stage and app.shell is not None and "LEAP_PROGRESS" not in os.environ:
         for name in os.environ.get("LEAP_DESK", "").split():
             app.shell.extension_manager.load_extension(name)
     app.start()
