@@ -38,7 +38,7 @@ def _register() -> None:
         importlib.import_module(f"leap_eval.cli.{found.name}").register(app)
     panel = {verb: name for name, verbs in PANELS.items() for verb in verbs}
     for command in app.registered_commands:
-        name = command.name or getattr(command.callback, "__name__", "")
+        name = str(command.name or getattr(command.callback, "__name__", ""))
         command.rich_help_panel = panel.get(name)
     for group in app.registered_groups:
         group.rich_help_panel = panel.get(group.name or "")
