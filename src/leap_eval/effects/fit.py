@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from leap_eval.effects import bands, checks
+from leap_eval.effects import bands as of_bands
+from leap_eval.effects import checks
 from leap_eval.effects.aipw import ArmMeans, Floats, arm_means
 from leap_eval.effects.complete import impute, marked
-from leap_eval.effects.contrasts import Contrast, influences
+from leap_eval.effects.contrasts import Contrast, influences, weighted
 from leap_eval.effects.problem import Problem
 from leap_eval.effects.rubin import Pooled
 from leap_eval.effects.surface import recorded_probability
@@ -35,16 +36,17 @@ class Fit:
     specifications: dict[str, Floats]  # (C,) each
     others: dict[str, Floats]  # (C,) each, NaN where an estimator has no answer
     controls: list[tuple[Floats, Floats]]
+    weighted_links: Floats  # (C,) with children counted by what repairs missed links
 
-    def bands(self, places: list[int], level: float) -> bands.Bands:
+    def bands(self, places: list[int], level: float) -> of_bands.Bands:
         """Put the joint band round one family of contrasts."""
         at = np.ix_(places, places)
-        return bands.of(self.pooled.theta[places], self.pooled.total[at], level)
+        return of_bands.of(self.pooled.theta[places], self.pooled.total[at], level)
 
-    def areas(self, places: list[int], level: float) -> bands.Bands:
+    def areas(self, places: list[int], level: float) -> of_bands.Bands:
         """Put the wider band round it that treats areas as clusters."""
         at = np.ix_(places, places)
-        return bands.cautious(
+        return of_bands.cautious(
             self.pooled.theta[places],
             self.pooled.total[at],
             self.pooled.area[at],
@@ -82,6 +84,7 @@ def fit(plan: Plan, asked: Problem, listed: list[Contrast], rule_scale: str, see
         },
         others=_others(asked, listed, models, weight[0]),
         controls=_controls(plan, asked, names, z),
+        weighted_links=weighted(done.means.phi, listed, asked.link_weight),
     )
 
 

@@ -80,6 +80,7 @@ class Problem:
     table: pd.DataFrame  # groups and negative controls
     folds: Ints  # (R, n): `fold` of every repeat
     area: Ints  # (n,) ward, as a number
+    link_weight: Floats  # (n,) what repairs missed links
 
     @property
     def recorded(self) -> Bools:
@@ -154,6 +155,7 @@ def problem(plan: Plan, given: Given, measured: Measured) -> Problem:
         sets=tuple(_arms(table, given.discovery, str(c).removeprefix("arm.")) for c in sets),
         table=table,
         folds=folds,
+        link_weight=table["link_weight"].to_numpy(float),
         area=pd.factorize(table["ward"].fillna(""), sort=True)[0].astype(np.int64),
     )
 

@@ -34,6 +34,7 @@ class Effects:
     estimates: pd.DataFrame
     specifications: pd.DataFrame
     others: pd.DataFrame
+    links: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: list[str] = field(default_factory=list)
 
     def told(self) -> dict[str, Any]:
@@ -42,6 +43,7 @@ class Effects:
             "outcome": self.outcome,
             "specifications": _records(self.specifications),
             "others": _records(self.others),
+            "links": _records(self.links),
             "notes": self.notes,
         }
 
@@ -60,7 +62,12 @@ def report(plan: Plan, outcome: str, frozen: tuple[Frozen, ...], fit: Fit) -> Ef
     table["reason"] = [g.reason for g in graded]
     told = _stamped(table, plan, outcome, status)
     return Effects(
-        outcome, told, _tidy(fit, fit.specifications), _tidy(fit, fit.others), _notes(fit)
+        outcome,
+        told,
+        _tidy(fit, fit.specifications),
+        _tidy(fit, fit.others),
+        _tidy(fit, {"weighted links": fit.weighted_links}),
+        _notes(fit),
     )
 
 
@@ -88,7 +95,6 @@ def barred(
         "area_low",
         "area_high",
         "share_missing",
-        "share_links",
         "pooled",
         "pooled_low",
         "pooled_high",
@@ -104,7 +110,7 @@ def barred(
     table["grade"], table["reason"] = "D", why
     none = pd.DataFrame(columns=["spec", "family", "contrast", "subgroup", "estimate"])
     told = _stamped(table, plan, outcome, status_of(plan, frozen))
-    return Effects(outcome, told, none, none, [why])
+    return Effects(outcome, told, none, none, none, [why])
 
 
 def _family(plan: Plan, rule: OutcomeRule, fit: Fit, name: str) -> pd.DataFrame:
@@ -123,7 +129,6 @@ def _family(plan: Plan, rule: OutcomeRule, fit: Fit, name: str) -> pd.DataFrame:
             "area_low": areas.band_low,
             "area_high": areas.band_high,
             "share_missing": fit.pooled.share_missing[places],
-            "share_links": fit.pooled.share_links[places],
             **pulled(fit, places, bands),
             **_sizes(fit, listed),
             **checked,

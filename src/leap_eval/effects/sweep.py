@@ -50,7 +50,7 @@ def swept(asked: Problem, listed: list[Contrast], parts: Parts, seed: int) -> Sw
     rules carry what the gaps (and the folds) add to the variance.
     """
     first: tuple[Background, dict[str, Floats], int] | None = None
-    phi, count = 0.0, 0
+    phi, count = np.zeros(parts.weight[0].shape), 0
     thetas, within, area = [], [], []
     for repeat, given, surfaces, rank in _passes(asked, parts, seed):
         first = first or (given, surfaces, rank)
@@ -72,7 +72,6 @@ def swept(asked: Problem, listed: list[Contrast], parts: Parts, seed: int) -> Sw
         theta=np.mean(thetas, axis=0),
         total=total,
         share_missing=np.diag(between) / np.diag(total),
-        share_links=np.zeros(len(listed)),
         area=np.mean(area, axis=0) + between,
     )
     assert first is not None
@@ -83,7 +82,7 @@ def _passes(
     asked: Problem, parts: Parts, seed: int
 ) -> Iterator[tuple[int, Background, dict[str, Floats], int]]:
     repeats = len(asked.folds)
-    everyone, gaps = np.ones(len(asked.y), bool), np.isnan(asked.x).any(axis=1)
+    everyone, gaps = np.ones(len(asked.y), bool), np.array(np.isnan(asked.x).any(axis=1), bool)
     trees: dict[int, tuple[list[object], Floats]] = {}
     for number in range(max(len(parts.filled), repeats)):
         repeat = number % repeats
