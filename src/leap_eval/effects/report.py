@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,14 @@ class Effects:
     others: pd.DataFrame
     links: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: list[str] = field(default_factory=list)
+
+    def beside(self, others: Effects) -> Effects:
+        """Return these estimates and the rows that could not be estimated, in one table."""
+        if others.estimates.empty:
+            return self
+        both = pd.concat([self.estimates, others.estimates], ignore_index=True)
+        order = ["family", "contrast", "subgroup"]
+        return replace(self, estimates=both.sort_values(order, ignore_index=True))
 
     def told(self) -> dict[str, Any]:
         """Return what stands beside the estimates, for OUTCOME.json."""

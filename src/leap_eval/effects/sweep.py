@@ -14,6 +14,7 @@ from leap_eval.effects.problem import Problem
 from leap_eval.effects.rubin import Pooled, pool
 from leap_eval.effects.surface import Background, background, ridge_surfaces
 from leap_eval.effects.trees import grown, tree_surfaces
+from leap_eval.errors import PlanError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +63,10 @@ def swept(asked: Problem, listed: list[Contrast], parts: Parts, seed: int) -> Sw
             within.append(clustered(psi - thetas[-1], asked.family))
             area.append(clustered(psi - thetas[-1], asked.area))
     phi = phi / count
+    if not np.isfinite(phi).all():
+        raise PlanError(
+            "effects: a model has not converged, no estimate is written; raise arms.minimum"
+        )
     if len(parts.filled) == 1:
         psi = influences(phi, listed)
         thetas = [psi.mean(axis=0)]
