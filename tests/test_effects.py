@@ -33,7 +33,7 @@ def truths(world, table):
         "service": lambda parts: world.service(*parts),
         "pair_named": lambda parts: world.synergy(*parts),
     }
-    asked = table[table["subgroup"] == "all"]
+    asked = table[(table["subgroup"] == "all") & table["family"].isin(ask)]
     true = [ask[f](c.split(" + ")) for f, c in zip(asked["family"], asked["contrast"], strict=True)]
     return asked.assign(truth=true)
 
@@ -139,3 +139,24 @@ def test_specifications_beside_the_estimates_hold_aggregates_only(worlds):
     assert len({row["spec"] for row in told["specifications"]}) == 16
     assert "sid1_" not in str(told)
     assert np.isfinite([row["estimate"] for row in told["specifications"]]).all()
+
+
+def test_an_arm_without_results_is_a_d_row_and_the_others_go_on(worlds):
+    world, told = worlds[0]
+    words = world.exposure.set_index("study_id")["m12_g6_combination"]
+    arm = next(c for c in told.estimates["contrast"] if " + " not in c and c.startswith("service"))
+    lost = world.outcome["study_id"].map(words) == arm
+    found = estimated(replace(world, outcome=world.outcome[~lost])).estimates
+    check(found, ESTIMATES)
+    row = found[(found["family"] == "combination") & (found["contrast"] == arm)].iloc[0]
+    assert (row["grade"], row["reason"]) == ("D", "fewer than 10 results in an arm")
+    rest = found[found["reason"] != row["reason"]]
+    assert rest["estimate"].notna().all()
+    assert rest["family"].eq("combination").sum() > 3
+
+
+def test_a_covariate_that_says_nothing_leaves_the_model():
+    world = effects_world.draw(16, children=2000)
+    cohort = world.cohort.assign(m12_x_parity=np.nan, m12_x_eal=1.0)
+    told = estimated(replace(world, cohort=cohort)).estimates
+    assert told["estimate"].notna().all()

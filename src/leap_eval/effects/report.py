@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,16 @@ import pandas as pd
 from scipy.stats import norm
 
 from leap_eval.effects import checks
+from leap_eval.effects.additive import pulled
 from leap_eval.effects.aipw import Floats
-from leap_eval.effects.bands import Bands, banded, benjamini_hochberg
+from leap_eval.effects.bands import Bands, benjamini_hochberg
 from leap_eval.effects.contrasts import Contrast
 from leap_eval.effects.fit import Fit
 from leap_eval.effects.grade import Evidence, grade
 from leap_eval.effects.hidden import evalue, ratio_of_sd
 from leap_eval.settings import Frozen, Plan, plan_hash, status_of
 from leap_eval.settings.plan import OutcomeRule
+from leap_eval.weighting import effective
 
 UNITS = {"sd": "sd", "risk": "risk", "points": "points"}
 POWER = float(norm.ppf(0.80))
@@ -32,7 +34,16 @@ class Effects:
     estimates: pd.DataFrame
     specifications: pd.DataFrame
     others: pd.DataFrame
+    links: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: list[str] = field(default_factory=list)
+
+    def beside(self, others: Effects) -> Effects:
+        """Return these estimates and the rows that could not be estimated, in one table."""
+        if others.estimates.empty:
+            return self
+        both = pd.concat([self.estimates, others.estimates], ignore_index=True)
+        order = ["family", "contrast", "subgroup"]
+        return replace(self, estimates=both.sort_values(order, ignore_index=True))
 
     def told(self) -> dict[str, Any]:
         """Return what stands beside the estimates, for OUTCOME.json."""
@@ -40,6 +51,7 @@ class Effects:
             "outcome": self.outcome,
             "specifications": _records(self.specifications),
             "others": _records(self.others),
+            "links": _records(self.links),
             "notes": self.notes,
         }
 
@@ -58,7 +70,12 @@ def report(plan: Plan, outcome: str, frozen: tuple[Frozen, ...], fit: Fit) -> Ef
     table["reason"] = [g.reason for g in graded]
     told = _stamped(table, plan, outcome, status)
     return Effects(
-        outcome, told, _tidy(fit, fit.specifications), _tidy(fit, fit.others), _notes(fit)
+        outcome,
+        told,
+        _tidy(fit, fit.specifications),
+        _tidy(fit, fit.others),
+        _tidy(fit, {"weighted links": fit.weighted_links}),
+        _notes(fit),
     )
 
 
@@ -71,9 +88,25 @@ def barred(
             "family": [c.family for c in listed],
             "contrast": [c.name for c in listed],
             "subgroup": [c.subgroup for c in listed],
+            "reference": [c.reference for c in listed],
         }
     ).astype(str)
-    empty = ("ess", "estimate", "se", "low", "high", "band_low", "band_high", "crit")
+    empty = (
+        "ess",
+        "estimate",
+        "se",
+        "low",
+        "high",
+        "band_low",
+        "band_high",
+        "crit",
+        "area_low",
+        "area_high",
+        "share_missing",
+        "pooled",
+        "pooled_low",
+        "pooled_high",
+    )
     for name in (*empty, "mde80", "p", "q", "evalue", "evalue_limit"):
         table[name] = np.nan
     for name in ("n_arm", "n_reference", "n", "families", "df_resid", "rank"):
@@ -85,21 +118,26 @@ def barred(
     table["grade"], table["reason"] = "D", why
     none = pd.DataFrame(columns=["spec", "family", "contrast", "subgroup", "estimate"])
     told = _stamped(table, plan, outcome, status_of(plan, frozen))
-    return Effects(outcome, told, none, none, [why])
+    return Effects(outcome, told, none, none, none, [why])
 
 
 def _family(plan: Plan, rule: OutcomeRule, fit: Fit, name: str) -> pd.DataFrame:
     places = [i for i, c in enumerate(fit.listed) if c.family == name]
     listed = [fit.listed[i] for i in places]
-    phi = np.column_stack([c.influence(fit.means.phi) for c in listed])
-    bands = banded(phi, fit.asked.family, plan.levels.band)
+    bands = fit.bands(places, plan.levels.band)
+    areas = fit.areas(places, plan.levels.band)
     same, checked = _checks(plan, fit, places, bands)
     table = pd.DataFrame(
         {
             "family": name,
             "contrast": [c.name for c in listed],
             "subgroup": [c.subgroup for c in listed],
+            "reference": [c.reference for c in listed],
             **_limits(bands),
+            "area_low": areas.band_low,
+            "area_high": areas.band_high,
+            "share_missing": fit.pooled.share_missing[places],
+            **pulled(fit, places, bands),
             **_sizes(fit, listed),
             **checked,
             "same_sign": same,
@@ -144,7 +182,7 @@ def _sizes(fit: Fit, listed: list[Contrast]) -> dict[str, Any]:
         counts = (arms & seen[where, None]).sum(axis=0)
         told["n_arm"].append(int(counts[-1]))
         told["n_reference"].append(int(counts[0]))
-        told["ess"].append(float(checks.effective(fit.weight[where][:, c.arms]).min()))
+        told["ess"].append(float(effective(fit.weight[where][:, c.arms]).min()))
         told["recorded"].append(float((counts / np.maximum(arms.sum(axis=0), 1)).min()))
         hit = (arms & events[where, None]).sum(axis=0)
         miss = counts - hit
@@ -177,7 +215,7 @@ def _checks(
     floored = np.concatenate([s.floored for s in fit.asked.sets])
     share = np.hstack([s.inside for s in fit.asked.sets])
     recorded = (share & fit.asked.recorded[:, None]).sum(axis=0) / share.sum(axis=0)
-    whole = all(c.where is None for c in listed)
+    whole = all(c.subgroup == "all" for c in listed)
     lost = np.array([1 - float(recorded[c.arms].min()) for c in listed])
     told = {n: [checks.NOT_RUN] * len(listed) for n in checks.NUMBERS}
     told[1] = [checks.verdict(float(fit.imbalance[c.arms].max()), 0.10, 0.20) for c in listed]
@@ -193,7 +231,7 @@ def _checks(
 def _evalue(fit: Fit, rule: OutcomeRule, c: Contrast, row: tuple[float, float, float]) -> Any:
     estimate, low, high = row
     base = float(fit.means.theta[np.flatnonzero(c.row < 0)[0]])
-    if rule.scale == "risk" and c.arms.sum() == 2 and c.where is None and base > 0:
+    if rule.scale == "risk" and c.arms.sum() == 2 and c.subgroup == "all" and base > 0:
         return evalue(*(max(base + v, 1e-6) / base for v in (estimate, low, high)))
     return evalue(*(ratio_of_sd(v / fit.sd) for v in (estimate, low, high)))
 
@@ -210,12 +248,10 @@ def _evidence(row: dict[str, Any], rule: OutcomeRule, status: Any, budget: float
 
 def _stamped(table: pd.DataFrame, plan: Plan, outcome: str, status: str) -> pd.DataFrame:
     rule = plan.outcomes[outcome]
-    pair = table["family"].str.startswith("pair")
     told = table.drop(columns=["recorded", "same_sign"], errors="ignore").assign(
         outcome=outcome,
         trial=rule.trial,
         arms=table["contrast"],
-        reference=np.where(pair, "sum of both alone", "none"),
         unit=UNITS[rule.scale],
         status=status,
         plan_hash=plan_hash(plan),
@@ -256,7 +292,7 @@ def _notes(fit: Fit) -> list[str]:
     return [
         f"{len(fit.asked.y)} eligible children could have a result, "
         f"{int(fit.asked.recorded.sum())} have one",
-        "gaps in the background: filled once with the outcome in view, marked by indicators",
+        f"gaps in the background: filled {fit.fillings} times with the outcome in view",
         "check 3: least squares, boosted trees alone, overlap weights",
         f"check 4: {len(fit.specifications)} specifications (surface, floor, recording)",
         "check 5: regression on arms and background without the control itself",
