@@ -21,6 +21,7 @@ from leap_eval.findings.sections.about import title as titled
 from leap_eval.findings.sections.counts import folded
 from leap_eval.findings.tables import table
 from leap_eval.findings.words import day
+from leap_eval.pipeline.stages import exploratory
 
 READERS = {"leap": "the programme", "partners": "partners", "funder": "the funder"}
 MOST_BYTES = 700_000
@@ -38,6 +39,8 @@ def story(
     """Return all that stands on the page in the notebook's order, then the tables left over."""
     if audience not in READERS:
         raise PageError(f"findings: the audience must be one of {', '.join(READERS)}")
+    if exploratory(notebook):
+        raise PageError("this notebook is exploratory; pages come from notebooks/08_findings.ipynb")
     told: list[Node] = []
     shown: set[str] = set()
     for block in read_blocks(notebook, release, audience):
