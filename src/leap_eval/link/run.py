@@ -114,10 +114,9 @@ def _role(
     weighed = weigh(mine, encoded.rates, settings) if len(mine) else Weighed(pd.DataFrame(), {})
     if not len(weighed.pairs):
         same = np.arange(len(partner))
-        return Decision(_no_edges(), same, same, same), weighed
+        return Decision(_no_edges(), same, same, same, weighed.models), weighed
     edges = record_edges(weighed.pairs, _plain(mine))
-    unlike = next(iter(weighed.models.values()))["forename"][levels.ELSE][0]
-    return decide(edges, partner, unlike, settings), weighed
+    return decide(edges, partner, weighed.models, settings), weighed
 
 
 def _no_edges() -> pd.DataFrame:
@@ -225,8 +224,8 @@ def _model(
     rows = [
         {"role": role, "tier": tier, "field": field, "level": name}
         | {"m": _short(m), "u": _short(u), "bits": round(float(np.log2(m / u)), 3)}
-        for role, (_, weighed) in made.items()
-        for tier, model in sorted(weighed.models.items())
+        for role, (decision, _) in made.items()
+        for tier, model in sorted(decision.models.items())
         for field, told in model.items()
         for name, (m, u) in told.items()
     ]
