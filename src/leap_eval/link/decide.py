@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ID_FLOOR = -8.0
 PASSES = 10
 ALONE = 1e-6
+ALIKE = 200  # records alike in all beyond which nothing tells who is whom
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,20 +40,45 @@ class Decision:
     models: dict[str, Model]  # with m learnt from the links themselves
 
 
-def record_edges(pairs: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
+def record_edges(
+    pairs: pd.DataFrame, nodes: pd.DataFrame, members: pd.DataFrame, partner: Ints
+) -> pd.DataFrame:
     """Return one edge per pair of records: the best of their nodes, with what binds it."""
     left, right = (nodes.take(pairs[c].to_numpy()) for c in ("node_l", "node_r"))
-    a, b = left["record"].to_numpy(), right["record"].to_numpy()
-    edges = pairs.drop(columns=["node_l", "node_r"]).assign(a=np.minimum(a, b), b=np.maximum(a, b))
-    edges["same_id"], edges["other_id"] = _ids(left, right)
-    edges["same_partner"] = left["partner"].to_numpy() == right["partner"].to_numpy()
-    edges = edges.join(_patterns(pairs))
-    edges["apart"] = edges["else_forename"] & ~edges["same_id"] & _told_apart(left, right)
+    same_id, other_id = _ids(left, right)
+    told = pairs.drop(columns=["node_l", "node_r"]).join(_patterns(pairs))
+    told = told.assign(same_id=same_id, other_id=other_id)
+    told["apart"] = told["else_forename"] & ~same_id & _told_apart(left, right)
+    row, a, b = _opened(left["profile"].to_numpy(), right["profile"].to_numpy(), members)
+    edges = told.take(row).assign(a=np.minimum(a, b), b=np.maximum(a, b))
     edges = edges.sort_values(["a", "b", "bits"], ascending=[True, True, False], kind="stable")
-    ids = edges.groupby(["a", "b"], sort=True)[["same_id", "other_id"]].max()
-    best = edges.drop_duplicates(["a", "b"]).set_index(["a", "b"])
-    best[["same_id", "other_id"]] = ids
-    return best.reset_index()
+    first = ~edges.duplicated(["a", "b"]).to_numpy()
+    if not first.all():
+        pair = np.cumsum(first) - 1
+        for column in ("same_id", "other_id"):
+            told_once = np.bincount(pair, weights=edges[column].to_numpy(float)) > 0
+            edges[column] = told_once[pair]
+        edges = edges[first]
+    edges["same_partner"] = partner[edges["a"]] == partner[edges["b"]]
+    return edges.reset_index(drop=True)
+
+
+def _opened(left: Ints, right: Ints, members: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
+    """Return for each pair of nodes all pairs of their records, but not where too many look alike."""
+    record = members["record"].to_numpy(np.int64)
+    node = members["node"].to_numpy(np.int64)
+    start = np.searchsorted(node, np.arange(int(node.max(initial=-1)) + 2))
+    size = np.diff(start)
+    told = np.flatnonzero(size[left] * size[right] <= ALIKE**2)
+    x, y = left[told], right[told]
+    count = size[x] * size[y]
+    row = np.repeat(np.arange(len(told)), count)
+    step = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    a = record[start[x][row] + step // size[y][row]]
+    b = record[start[y][row] + step % size[y][row]]
+    # Within one node each pair comes twice, and each record meets itself.
+    kept = np.where(x[row] == y[row], a < b, a != b)
+    return told[row][kept], a[kept], b[kept]
 
 
 def _ids(left: pd.DataFrame, right: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any]]:

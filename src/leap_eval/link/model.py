@@ -22,7 +22,7 @@ Model = dict[str, dict[str, dict[str, list[float]]]]  # field -> label -> m, u o
 PRIOR = 1e-4  # taken off again: decide puts a prior per pair of partners in its place
 LEAST_EXACT = 0.3
 UNKNOWN = {"exact": [0.0, 0.0]}
-LEAST = {"m": 1e-3, "u": 1e-6}
+LEAST_M = 1e-3
 FEWEST = 30  # nodes below which nothing can be learnt
 
 
@@ -63,8 +63,7 @@ def _linker(
     nodes: pa.Table, tier: str, comparisons: list[dict[str, Any]], connection: Any
 ) -> Linker:
     conditions: list[Any] = [
-        CustomRule(f"{c} AND l.record <> r.record", "duckdb", arrays_to_explode=o or None)
-        for c, o in levels.rules(tier)
+        CustomRule(c, "duckdb", arrays_to_explode=o or None) for c, o in levels.rules(tier)
     ]
     settings = SettingsCreator(
         link_type="dedupe_only",
@@ -105,13 +104,15 @@ def train(
             max_pairs=settings.u_pairs, seed=settings.seed, min_count_per_level=None, num_chunks=1
         )
     for block in levels.BLOCKS[tier]:
-        condition = f"{block} AND l.record <> r.record"
+        condition = f"{block} AND NOT l.copy AND NOT r.copy"
         # A block without pairs, or with none of a level, teaches nothing; the others still do.
         with suppress(EMTrainingException, ValueError):
             linker.training.estimate_parameters_using_expectation_maximisation(
                 CustomRule(condition, "duckdb"), estimate_without_term_frequencies=True
             )
-    learnt = _filled(linker, tier, guess)
+    # A level that no random pair reached is rare, but not rarer than the pairs looked at can tell.
+    least = 0.5 / min(settings.u_pairs, len(sample) * (len(sample) - 1) / 2)
+    learnt = _filled(linker, tier, guess, least)
     return learnt if _believable(learnt) else _with_chance(guess, learnt)
 
 
@@ -149,7 +150,7 @@ def _guess(tier: str, field: str, chance: dict[str, float]) -> dict[str, list[fl
 
 
 def _filled(
-    linker: Linker, tier: str, guess: dict[str, dict[str, list[float]]]
+    linker: Linker, tier: str, guess: dict[str, dict[str, list[float]]], least: float
 ) -> dict[str, dict[str, list[float]]]:
     told = linker.misc.save_model_to_json()
     found = {}
@@ -157,18 +158,18 @@ def _filled(
         field = one["output_column_name"]
         learnt = {le["label_for_charts"]: le for le in one["comparison_levels"]}
         found[field] = {
-            name: [_share(learnt[name], "m", m), _share(learnt[name], "u", u)]
+            name: [_share(learnt[name], "m", m, LEAST_M), _share(learnt[name], "u", u, least)]
             for name, (m, u) in guess[field].items()
         }
     return found
 
 
-def _share(level: dict[str, Any], which: str, instead: float) -> float:
+def _share(level: dict[str, Any], which: str, instead: float, least: float) -> float:
     value = level.get(f"{which}_probability")
     # A level nobody reached keeps a small share: a weight of minus infinity would be a hard rule.
     if not isinstance(value, float) or not np.isfinite(value):
-        return min(instead, 1e-3)
-    return max(value, LEAST[which])
+        return max(min(instead, 1e-3), least)
+    return max(value, least)
 
 
 def _predict(

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 ROLES = ("child", "adult")
 KNOWN = ("has_f", "has_l", "has_q", "has_p")
-KEPT = ["record", "partner", "child", "multiple", "birth_order", "nhs", "upn", "g_flp", "flp"]
+IDS = ["nhs", "upn", "g_flp", "flp"]
+KEPT = ["profile", "child", "multiple", "birth_order"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,10 +51,8 @@ def link(persons: Any, linkage: Linkage, settings: Any, key: bytes) -> Linked:
     told = settings if isinstance(settings, Settings) else Settings(**dict(settings))
     people = _people(persons)
     encoded = encode(people, linkage)
-    if not len(encoded.nodes):
-        encoded = Encoded(_no_nodes(), {}, encoded.strangers)
-    nodes = _plain(encoded.nodes)
-    people["missing"] = _missing(encoded.nodes, len(people))
+    nodes = _by_record(encoded)
+    people["missing"] = _missing(nodes, len(people))
     partner, names = pd.factorize(people["partner"], sort=True)
     made = {role: _role(role, encoded, partner.astype(np.int64), told) for role in ROLES}
     people = _decided(people, made, partner, key)
@@ -80,25 +79,25 @@ def _people(persons: Any) -> pd.DataFrame:
     return frame
 
 
-def _no_nodes() -> pa.Table:
-    none = {c: pa.array([], pa.int64()) for c in KEPT}
-    flags = {c: pa.array([], pa.bool_()) for c in ("child", "bare", *KNOWN)}
-    return pa.table(none | flags)
-
-
 def _plain(nodes: pa.Table) -> pd.DataFrame:
-    frame: pd.DataFrame = nodes.select(
-        [c for c in KEPT if c not in ("nhs", "upn", "g_flp", "flp")]
-    ).to_pandas()
-    for column in ("nhs", "upn", "g_flp", "flp"):
-        frame[column] = nodes[column].fill_null(0).to_numpy()
-    return frame
+    frame: pd.DataFrame = nodes.select(KEPT).to_pandas()
+    return frame.assign(**{c: nodes[c].fill_null(0).to_numpy() for c in IDS})
 
 
-def _missing(nodes: pa.Table, records: int) -> Ints:
+def _by_record(encoded: Encoded) -> pd.DataFrame:
+    """Return what families need of each record's nodes, and which fields are known."""
+    if not len(encoded.nodes):
+        return pd.DataFrame({c: np.zeros(0, np.int64) for c in ("record", *IDS)} | {
+            c: np.zeros(0, bool) for c in ("child", *KNOWN)})
+    told = _plain(encoded.nodes).assign(**{c: encoded.nodes[c].to_numpy() for c in KNOWN})
+    nodes = encoded.members["node"].to_numpy()
+    return told.take(nodes).assign(record=encoded.members["record"].to_numpy())
+
+
+def _missing(nodes: pd.DataFrame, records: int) -> Ints:
     told = np.zeros((records, len(KNOWN)), bool)
     for place, column in enumerate(KNOWN):
-        np.logical_or.at(told[:, place], nodes["record"].to_numpy(), nodes[column].to_numpy())
+        np.logical_or.at(told[:, place], nodes["record"].to_numpy(), nodes[column].to_numpy(bool))
     missing: Ints = (len(KNOWN) - told.sum(axis=1)).astype(np.int64)
     return missing
 
@@ -107,15 +106,15 @@ def _role(
     role: str, encoded: Encoded, partner: Ints, settings: Settings
 ) -> tuple[Decision, Weighed]:
     # Children and adults are apart: no pair crosses, and each learns weights of its own.
-    mine = encoded.nodes.filter(pa.array(encoded.nodes["child"].to_numpy() == (role == "child")))
-    mine = mine.sort_by("node") if len(mine) else mine
+    nodes = encoded.nodes
+    mine = nodes.filter(pa.array(nodes["child"].to_numpy() == (role == "child"))) if len(nodes) else nodes
     if len(mine):
-        mine = mine.set_column(0, "node", pa.array(np.arange(len(mine))))
+        mine = mine.set_column(mine.column_names.index("node"), "node", pa.array(np.arange(len(mine))))
     weighed = weigh(mine, encoded.rates, settings) if len(mine) else Weighed(pd.DataFrame(), {})
     if not len(weighed.pairs):
         same = np.arange(len(partner))
         return Decision(_no_edges(), same, same, same, weighed.models), weighed
-    edges = record_edges(weighed.pairs, _plain(mine))
+    edges = record_edges(weighed.pairs, _plain(mine), encoded.members, partner)
     return decide(edges, partner, weighed.models, settings), weighed
 
 
@@ -236,6 +235,7 @@ def _model(
         "pairs": counts,
         "rules": rules,
         "strangers": encoded.strangers,
+        "crowded": encoded.crowded,
         "settings": asdict(settings),
     }
 
