@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from leap_eval.link import levels
 from leap_eval.link.prior import first, probability, scores
-from leap_eval.link.refine import refine, shift, unlike
+from leap_eval.link.refine import Learnt, refine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +37,7 @@ class Decision:
     person: Ints
     strict: Ints
     loose: Ints
-    models: dict[str, Model]  # with m learnt from the links themselves
+    learnt: Learnt
 
 
 def record_edges(
@@ -128,11 +128,10 @@ def decide(
     """Return who is one person: score = bits + prior of the two partners, recounted until still."""
     edges = _allowed(edges, settings)
     prior = first(edges, partner, settings.within == "free")
-    learnt = refine(edges, models, prior)
-    edges["bits"] += shift(edges, models, learnt)
+    edges["bits"], learnt = refine(edges, models, prior)
     person = np.arange(len(partner))
     for _ in range(PASSES):
-        edges["score"] = scores(edges, edges["bits"].to_numpy(), prior, unlike(learnt))
+        edges["score"] = scores(edges, edges["bits"].to_numpy(), prior, learnt.unlike())
         before, person = person, _people(edges, partner)
         prior = replace(prior, linked=_count(person, partner, len(prior.sizes)))
         if np.array_equal(before, person):

@@ -17,6 +17,7 @@ from leap_eval.link.encode import Encoded, Linkage, encode
 from leap_eval.link.family import families, study_ids
 from leap_eval.link.model import Weighed, weigh
 from leap_eval.link.quality import quality
+from leap_eval.link.refine import TOGETHER, Learnt
 from leap_eval.link.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 ROLES = ("child", "adult")
+LEAST_BITS = 0.5  # a pair of levels that adds less is not told
 KNOWN = ("has_f", "has_l", "has_q", "has_p")
 IDS = ["nhs", "upn", "g_flp", "flp"]
 KEPT = ["profile", "child", "multiple", "birth_order"]
@@ -113,7 +115,7 @@ def _role(
     weighed = weigh(mine, encoded.rates, settings) if len(mine) else Weighed(pd.DataFrame(), {})
     if not len(weighed.pairs):
         same = np.arange(len(partner))
-        return Decision(_no_edges(), same, same, same, weighed.models), weighed
+        return Decision(_no_edges(), same, same, same, Learnt(weighed.models)), weighed
     edges = record_edges(weighed.pairs, _plain(mine), encoded.members, partner)
     return decide(edges, partner, weighed.models, settings), weighed
 
@@ -224,20 +226,32 @@ def _model(
         {"role": role, "tier": tier, "field": field, "level": name}
         | {"m": _short(m), "u": _short(u), "bits": round(float(np.log2(m / u)), 3)}
         for role, (decision, _) in made.items()
-        for tier, model in sorted(decision.models.items())
+        for tier, model in sorted(decision.learnt.models.items())
         for field, told in model.items()
         for name, (m, u) in told.items()
+    ]
+    together = [
+        {"role": role, "tier": tier} | _crossed(tier, one, two) | {"bits": round(float(bits), 3)}
+        for role, (decision, _) in made.items()
+        for tier, table in sorted(decision.learnt.together.items())
+        for (one, two), bits in np.ndenumerate(table)
+        if abs(bits) >= LEAST_BITS
     ]
     counts = {role: len(w.pairs) for role, (_, w) in made.items()}
     rules = {tier: [c for c, _ in levels.rules(tier)] for tier in levels.LEVELS}
     return {
         "levels": rows,
+        "together": together,
         "pairs": counts,
         "rules": rules,
         "strangers": encoded.strangers,
         "crowded": encoded.crowded,
         "settings": asdict(settings),
     }
+
+
+def _crossed(tier: str, *levels_: int) -> dict[str, str]:
+    return {f: levels.labels(tier, f)[n] for f, n in zip(TOGETHER, levels_, strict=True)}
 
 
 def _short(value: float) -> float:
