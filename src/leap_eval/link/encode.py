@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -66,26 +67,31 @@ class Encoded:
     crowded: int  # tokens shared by too many to be looked at
 
 
+Held = list[tuple[pa.Table, pa.Array]]  # a table of tokens, and its rows that have a person
+
+
 def encode(persons: pd.DataFrame, linkage: Linkage) -> Encoded:
     """Return one node per distinct set of tokens, role and sex, all tokens as integers."""
     _one_key(linkage)
     place = pd.Series(np.arange(len(persons)), index=persons["record_key"])
-    parts, strangers = [], 0
+    held: Held = []
+    records, strangers = [np.zeros(0, np.int64)], 0
     # The newest first: where a record has several sets of tokens, its older ones follow.
-    for partner, period in sorted(sorted(linkage, key=itemgetter(1), reverse=True), key=itemgetter(0)):
+    newest = sorted(linkage, key=itemgetter(1), reverse=True)
+    for partner, period in sorted(newest, key=itemgetter(0)):
         table = linkage[partner, period]
         _whole(table, partner, period)
         record = place.reindex(table["record_key"].to_pandas()).to_numpy()
-        known = ~np.isnan(record)
-        strangers += int((~known).sum())
-        if known.any():
-            part = _integers(table.filter(pa.array(known)))
-            parts.append(part.append_column("record", pa.array(record[known].astype(np.int64))))
-    if not parts:
+        known = np.flatnonzero(~np.isnan(record))
+        strangers += len(record) - len(known)
+        held.append((table, pa.array(known)))
+        records.append(record[known].astype(np.int64))
+    record = np.concatenate(records)
+    if not len(record):
         return Encoded(pa.table({}), pd.DataFrame({"node": [], "record": []}), {}, strangers, 0)
-    rows = _described(pa.concat_tables(parts), persons)
-    nodes, members = _profiles(rows)
-    nodes, crowded = _sifted(nodes)
+    rows = _described(held, record, persons)
+    first, members = _profiles(rows, record)
+    nodes, crowded = _sifted(held, rows, first, members)
     return Encoded(nodes, members, _rates(linkage), strangers, crowded)
 
 
@@ -121,33 +127,36 @@ def _whole(table: pa.Table, partner: str, period: str) -> None:
         )
 
 
-def _integers(table: pa.Table) -> pa.Table:
-    singles, lists = columns("AB")
-    made: dict[str, Any] = {c: _single(table, c) for c in singles}
-    made |= {c: _list(table, c) for c in lists}
-    made |= {c: table[c].cast(pa.string()) for c in CLEAR}
-    made["bare"] = pa.array([t == "A" for t in table["tier"].to_pylist()])
+def _described(held: Held, record: Ints, persons: pd.DataFrame) -> pa.Table:
+    made: dict[str, Any] = {c: _gathered(held, c, _single) for c in columns("AB")[0]}
+    made |= {c: _gathered(held, c, lambda cells: cells.cast(pa.string())) for c in CLEAR}
+    made["bare"] = pc.equal(_gathered(held, "tier", lambda cells: cells), "A")
+    made["child"] = pa.array((persons["role"] == "child").to_numpy()[record])
+    sex = persons["sex"].astype(object).to_numpy()[record]
+    made["sex"] = pa.array(sex, pa.string(), from_pandas=True)
+    for field, forms in KNOWN_BY.items():
+        told = [made[c].is_valid().to_numpy(zero_copy_only=False) for c in forms]
+        made[f"has_{field}"] = pa.array(np.any(told, axis=0))
     return pa.table(made)
 
 
-def _described(rows: pa.Table, persons: pd.DataFrame) -> pa.Table:
-    record = rows["record"].to_numpy()
-    told: dict[str, Any] = {"child": (persons["role"] == "child").to_numpy()[record]}
-    told["sex"] = pa.array(
-        persons["sex"].astype(object).to_numpy()[record], pa.string(), from_pandas=True
-    )
-    for field, forms in KNOWN_BY.items():
-        told[f"has_{field}"] = np.any([rows[c].is_valid().to_numpy() for c in forms], axis=0)
-    for name, cells in told.items():
-        rows = rows.append_column(name, pa.array(cells) if isinstance(cells, np.ndarray) else cells)
-    return rows
+def _gathered(held: Held, column: str, made: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    nothing = pa.nulls(0, pa.binary(16) if made is _single else pa.list_(pa.binary(8)))
+    kept = []
+    for table, known in held:
+        if column in table.column_names:
+            kept.append(made(table.column(column).take(known).combine_chunks()))
+        else:  # a trust sends no tier B
+            empty = made(nothing)
+            kept.append(pa.nulls(len(known), empty.type))
+    return pa.concat_arrays(kept)
 
 
-def _profiles(rows: pa.Table) -> tuple[pa.Table, pd.DataFrame]:
-    singles = columns("AB")[0]
+def _profiles(rows: pa.Table, record: Ints) -> tuple[Ints, pd.DataFrame]:
+    """Return the first row of each distinct set of tokens, and whose records share it."""
     mark = np.zeros(len(rows), np.uint64)
     words = (pd.factorize(rows[c].to_pandas())[0] for c in ("sex", "child", "bare", *CLEAR))
-    for cells in (*(rows[c].fill_null(0).to_numpy() for c in singles), *words):
+    for cells in (*(rows[c].fill_null(0).to_numpy() for c in columns("AB")[0]), *words):
         mark = (mark ^ cells.astype(np.uint64)) * ODD
         mark ^= mark >> np.uint64(29)
     _, first, node = np.unique(mark, return_index=True, return_inverse=True)
@@ -155,34 +164,32 @@ def _profiles(rows: pa.Table) -> tuple[pa.Table, pd.DataFrame]:
     order = np.argsort(first)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    nodes = rows.take(pa.array(first[order])).drop_columns(["record"])
-    members = pd.DataFrame({"node": rank[node], "record": rows["record"].to_numpy()})
-    members = members.drop_duplicates().sort_values(["node", "record"], ignore_index=True)
-    many = np.bincount(members["node"]) > 1
+    members = pd.DataFrame({"node": rank[node], "record": record}).drop_duplicates()
+    return first[order], members.sort_values(["node", "record"], ignore_index=True)
+
+
+def _sifted(
+    held: Held, rows: pa.Table, first: Ints, members: pd.DataFrame
+) -> tuple[pa.Table, int]:
+    """Return the nodes without list elements that one value alone holds, and without compounds
+    that too many nodes share; and the number of these."""
     # Records alike in all are compared through a copy of their node.
-    ids = np.concatenate([np.arange(len(nodes)), np.flatnonzero(many)])
-    nodes = nodes.take(pa.array(ids))
-    copy = np.arange(len(ids)) >= len(many)
-    named = {"node": pa.array(np.arange(len(ids))), "profile": pa.array(ids), "copy": copy}
-    for name, cells in named.items():
-        nodes = nodes.append_column(name, pa.array(cells))
-    return nodes, members
-
-
-def _sifted(nodes: pa.Table) -> tuple[pa.Table, int]:
-    """Drop list elements that one value alone holds, and compounds that too many nodes share."""
-    lists, crowded = columns("AB")[1], 0
-    for place, column in enumerate(nodes.column_names):
-        cells, most = nodes[column].combine_chunks(), MANY if column in TIER_A else len(nodes)
-        if column in lists:
-            value = nodes[VALUE_OF[column]].fill_null(0).to_numpy() if column in VALUE_OF else None
-            nodes = nodes.set_column(place, column, _few(cells, value, most))
-        elif column in TIER_A:
-            kept = _not_many(cells.fill_null(0).to_numpy(), most)
-            crowded += int((~kept).sum())
-            cells = pc.if_else(pa.array(kept), cells, pa.scalar(None, pa.int64()))
-            nodes = nodes.set_column(place, column, cells)
-    return nodes, crowded
+    copies = np.flatnonzero(np.bincount(members["node"]) > 1)
+    profile = np.concatenate([np.arange(len(first)), copies])
+    taken = pa.array(first[profile])
+    made: dict[str, Any] = {"node": np.arange(len(profile)), "profile": profile}
+    made["copy"] = made["node"] >= len(first)
+    made |= {c: rows[c].combine_chunks().take(taken) for c in rows.column_names}
+    for column in columns("AB")[1]:
+        value = made[VALUE_OF[column]].fill_null(0).to_numpy() if column in VALUE_OF else None
+        most = MANY if column in TIER_A else len(profile)
+        made[column] = _few(_gathered(held, column, _list).take(taken), value, most)
+    crowded = 0
+    for column in TIER_A & set(rows.column_names):
+        kept = _not_many(made[column].fill_null(0).to_numpy(), MANY)
+        crowded += int((~kept).sum())
+        made[column] = pc.if_else(pa.array(kept), made[column], pa.scalar(None, pa.int64()))
+    return pa.table(made), crowded
 
 
 def _not_many(cells: Ints, most: int) -> NDArray[np.bool_]:
@@ -209,19 +216,13 @@ def _words(array: pa.Array, width: int) -> Ints:
     return raw.reshape(-1, width)[:, :8].copy().view(np.int64).ravel()
 
 
-def _single(table: pa.Table, column: str) -> pa.Array:
+def _single(cells: pa.Array) -> pa.Array:
     # Tokens are already evenly spread: their first eight bytes serve as the integer.
-    if column not in table.column_names:
-        return pa.nulls(len(table), pa.int64())
-    cells = table[column].combine_chunks().cast(pa.binary())
-    filled = cells.fill_null(bytes(16)).cast(pa.binary(16))
+    filled = cells.cast(pa.binary()).fill_null(bytes(16)).cast(pa.binary(16))
     return pa.array(_words(filled, 16), mask=~cells.is_valid().to_numpy(zero_copy_only=False))
 
 
-def _list(table: pa.Table, column: str) -> pa.Array:
-    if column not in table.column_names:
-        return pa.nulls(len(table), pa.list_(pa.int64()))
-    cells = table[column].combine_chunks()
+def _list(cells: pa.Array) -> pa.Array:
     lengths = np.nan_to_num(cells.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
     elements = _words(cells.flatten().cast(pa.binary()).cast(pa.binary(8)), 8)
     ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)

@@ -53,7 +53,7 @@ def weigh(nodes: pa.Table, rates: dict[str, float], settings: Settings) -> Weigh
 def _engine() -> Any:
     connection = duckdb.connect()
     connection.sql(
-        "SET threads = 2; SET memory_limit = '2GB'; SET preserve_insertion_order = false"
+        "SET threads = 2; SET memory_limit = '1GB'; SET preserve_insertion_order = false"
     )
     return connection
 
