@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
 
 from leap_eval.link import levels
 from leap_eval.link.prior import first, probability, scores
@@ -127,20 +127,21 @@ def decide(
 ) -> Decision:
     """Return who is one person: score = bits + prior of the two partners, recounted until still."""
     edges = _allowed(edges, settings)
-    prior = first(edges, partner, settings.within == "free")
+    free = settings.within == "free"
+    prior = first(edges, partner, free)
     edges["bits"], learnt = refine(edges, models, prior)
     person = np.arange(len(partner))
     for _ in range(PASSES):
         edges["score"] = scores(edges, edges["bits"].to_numpy(), prior, learnt.unlike())
-        before, person = person, _people(edges, partner)
+        before, person = person, _people(edges, partner, free)
         prior = replace(prior, linked=_count(person, partner, len(prior.sizes)))
         if np.array_equal(before, person):
             break
     edges["probability"] = probability(edges, edges["score"].to_numpy(), prior)
     edges["accepted"] = (person[edges["a"]] == person[edges["b"]]) & (edges["score"] > -5)
     sure = edges["accepted"] & (edges["probability"] >= settings.sure)
-    strict = cluster(edges[sure | edges["barred"]], partner)
-    loose = cluster(edges, partner, least=settings.loose)
+    strict = cluster(edges[sure | edges["barred"]], partner, free)
+    loose = cluster(edges, partner, free, least=settings.loose)
     return Decision(edges, person, strict, loose, learnt)
 
 
@@ -163,12 +164,12 @@ def _count(person: Ints, partner: Ints, partners: int) -> Floats:
     return linked
 
 
-def _people(edges: pd.DataFrame, partner: Ints) -> Ints:
+def _people(edges: pd.DataFrame, partner: Ints, free: bool) -> Ints:
     open_ = edges[(edges["score"] > 0) & ~edges["barred"]]
     homes = np.unique(partner[open_[["a", "b"]].to_numpy()])
     if len(homes) == 2 and not open_["same_partner"].any():
         return assigned(open_, partner)
-    return cluster(edges, partner)
+    return cluster(edges, partner, free)
 
 
 def assigned(edges: pd.DataFrame, partner: Ints) -> Ints:
@@ -193,30 +194,74 @@ def assigned(edges: pd.DataFrame, partner: Ints) -> Ints:
     return person
 
 
-def cluster(edges: pd.DataFrame, partner: Ints, least: float = 0.0) -> Ints:
-    """Join records by their best edges first; two of one partner only by an edge of their own."""
-    ranked = edges[(edges["score"] > least) & ~edges["barred"]]
-    ranked = ranked.sort_values(["score", "a", "b"], ascending=[False, True, True])
+def cluster(edges: pd.DataFrame, partner: Ints, free: bool = False, least: float = 0.0) -> Ints:
+    """Join records by their best edges first; two of one partner only by an edge of their own.
+
+    Two groups have more chances than two records that one pair looks alike: for each doubling of
+    the smaller, that pair must be worth a bit more. `free`: as if each record had a partner.
+    """
+    held = edges[(edges["score"] > least) & ~edges["barred"]]
     barred = edges[edges["barred"]]
-    never = set(zip(barred["a"].tolist(), barred["b"].tolist(), strict=True))
-    twice = ranked[ranked["same_partner"]]
-    held = set(zip(twice["a"].tolist(), twice["b"].tolist(), strict=True))
-    home, root = partner.tolist(), list(range(len(partner)))
+    person = _components(held, len(partner))
+    doubtful = _doubtful(person, held, barred, partner, free)
+    root = np.where(doubtful[person], np.arange(len(partner)), person)
+    held = held[doubtful[person[held["a"]]]]
+    held = held.sort_values(["score", "a", "b"], ascending=[False, True, True])
+    never, twice = _pairs(barred), set() if free else _pairs(held[held["same_partner"]])
     groups: dict[int, list[int]] = {}
-    for x, y in zip(ranked["a"].tolist(), ranked["b"].tolist(), strict=True):
-        i, j = root[x], root[y]
+    for x, y, score in zip(*(held[c].tolist() for c in ("a", "b", "score")), strict=True):
+        i, j = int(root[x]), int(root[y])
+        if i == j:
+            continue
         one, two = groups.get(i, [i]), groups.get(j, [j])
-        if i != j and _may_join(one, two, home, held, never):
+        enough = score - least > np.log2(min(len(one), len(two)))
+        if enough and _may_join(one, two, None if free else partner, twice, never):
             groups.pop(max(i, j), None)
             groups[min(i, j)] = [*one, *two]
-            for record in (*one, *two):
-                root[record] = min(i, j)
-    return np.array(root, dtype=np.int64)
+            root[[*one, *two]] = min(i, j)
+    return root
+
+
+def _components(edges: pd.DataFrame, records: int) -> Ints:
+    """Return for each record the smallest record it is joined with by any edges."""
+    a, b = edges["a"].to_numpy(), edges["b"].to_numpy()
+    graph = csr_matrix((np.ones(len(a), np.int8), (a, b)), (records, records))
+    group = connected_components(graph, directed=False)[1]
+    smallest = np.full(records, records)
+    np.minimum.at(smallest, group, np.arange(records))
+    found: Ints = smallest[group].astype(np.int64)
+    return found
+
+
+def _doubtful(
+    person: Ints, held: pd.DataFrame, barred: pd.DataFrame, partner: Ints, free: bool
+) -> NDArray[np.bool_]:
+    """Tell which persons cannot be taken as they are: only these are put together edge by edge."""
+    size = np.bincount(person, minlength=len(person))
+    home = person[held["a"]]
+    weak = held["score"].to_numpy() <= np.log2(size[home] / 2)
+    doubtful = np.zeros(len(person), bool)
+    doubtful[home[weak]] = True
+    a, b = person[barred["a"]], person[barred["b"]]
+    doubtful[a[a == b]] = True
+    if not free:
+        many = int(partner.max(initial=0)) + 1
+        place, count = np.unique(person * many + partner, return_counts=True)
+        doubtful[place[count > 1] // many] = True
+    return doubtful
 
 
 Pairs = set[tuple[int, int]]
 
 
-def _may_join(one: list[int], two: list[int], home: list[int], held: Pairs, never: Pairs) -> bool:
+def _pairs(edges: pd.DataFrame) -> Pairs:
+    return set(zip(edges["a"].tolist(), edges["b"].tolist(), strict=True))
+
+
+def _may_join(
+    one: list[int], two: list[int], home: Ints | None, twice: Pairs, never: Pairs
+) -> bool:
     pairs = [(x, y) if x < y else (y, x) for x in one for y in two]
-    return all(p not in never and (home[p[0]] != home[p[1]] or p in held) for p in pairs)
+    return all(
+        p not in never and (home is None or home[p[0]] != home[p[1]] or p in twice) for p in pairs
+    )

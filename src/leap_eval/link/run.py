@@ -53,6 +53,7 @@ def link(persons: Any, linkage: Linkage, settings: Any, key: bytes) -> Linked:
     told = settings if isinstance(settings, Settings) else Settings(**dict(settings))
     people = _people(persons)
     encoded = encode(people, linkage)
+    del linkage  # the largest thing held, if the caller does not hold it too
     nodes = _by_record(encoded)
     people["missing"] = _missing(nodes, len(people))
     partner, names = pd.factorize(people["partner"], sort=True)
@@ -213,7 +214,7 @@ def _draws(
         score = some["score"].to_numpy().copy()
         drawn = random.random(len(some)) < some["probability"].to_numpy()
         score[open_] = np.where(drawn[open_], np.abs(score[open_]) + 1e-6, -60.0)
-        person = cluster(some.assign(score=score), partner[rows])
+        person = cluster(some.assign(score=score), partner[rows], settings.within == "free")
         ids = study_ids(person, keys, key)
         made.append(pd.DataFrame({"draw": number, "record_key": keys, "study_id": ids}))
     return pd.concat(made, ignore_index=True)
