@@ -1,0 +1,103 @@
+"""What a release says of itself for a verifier, and what stays behind to prove it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from leap_eval.disclosure import entries
+from leap_eval.disclosure.joint import Solved
+from leap_eval.disclosure.rules import rules_hash
+
+
+def described(solved: Solved) -> dict[str, Any]:
+    """Return which children each table counts, over which codes, and what a marker tells."""
+    outputs, rules = solved.release.outputs, solved.rules
+    cubes = {o.cube: solved.told.cubes[o.cube] for o in outputs}
+    secret = rules.class_disclosure
+    return {
+        "cubes": {
+            name: {
+                "population": cube.population,
+                "dimensions": list(cube.dimensions),
+                "membership": cube.membership,
+                "codes": {d: sorted(cube.counts[d].unique()) for d in cube.dimensions},
+            }
+            for name, cube in sorted(cubes.items())
+        },
+        "views": {
+            o.id: {
+                "cube": o.cube,
+                "nodes": {d: {n: list(c) for n, c in nodes.items()} for d, nodes in o.nodes.items()},
+            }
+            for o in outputs
+        },
+        "tells": {
+            "marker": [None if m == float("inf") else m for m in rules.marker],
+            "upper": rules.upper,
+            "rounding": rules.rounding.model_dump() if rules.rounding else None,
+            "sums": rules.preset == "opensafely",
+            "secret": sorted(secret.services),
+        },
+    }
+
+
+def page(solved: Solved) -> dict[str, Any]:
+    """Return a release's cells as shown, for the ledger: a withheld one has no text."""
+    cells = [
+        [[output.id], list(key[1:]), solved.texts.get(key, "")]
+        for output in solved.release.outputs
+        for key in output.keys()  # noqa: SIM118 - a method of Output, not of a mapping
+    ]
+    return {**described(solved), "cells": cells}
+
+
+def line(solved: Solved, manifest: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    """Return what the ledger will keep of this release."""
+    told = entries.line(solved.release, solved.problem, solved.pattern.withheld)
+    return {
+        **told,
+        "name": solved.release.name,
+        "rules": rules_hash(solved.rules),
+        "preset": solved.rules.preset,
+        "audiences": {o["id"]: o["audience"] for o in manifest["outputs"]},
+        "files": {o["file"]: o["sha256"] for o in manifest["outputs"]},
+        "manifest": digest,
+        "page": page(solved),
+    }
+
+
+def sealed(solved: Solved) -> pd.DataFrame:
+    """Return the counts that are kept beside the ledger, never inside it."""
+    return entries.seal(solved.release.cubes)
+
+
+def witnesses(solved: Solved) -> bytes:
+    """Return the witnesses as an archive that a verifier can read without this package."""
+    shown, found = solved.witnesses, solved.found
+    labels = json.dumps(solved.problem.labels, sort_keys=True).encode()
+    arrays = {
+        "labels": np.frombuffer(labels, np.uint8),
+        "tables": np.asarray(shown.tables.toarray(), np.int64),
+        "pointer": found.rows.indptr.astype(np.int64),
+        "columns": found.rows.indices.astype(np.int64),
+        "least": shown.low.astype(np.int64),
+        "most": shown.high.astype(np.int64),
+        "upper": found.upper,
+        "width": found.width,
+        "open": shown.open,
+    }
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def digest(solved: Solved) -> str:
+    """Return the SHA-256 of all that proves this release."""
+    return hashlib.sha256(witnesses(solved)).hexdigest()
