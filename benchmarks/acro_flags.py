@@ -27,7 +27,9 @@ def asked(session: ACRO, table: dict) -> dict:
     shown = session.crosstab(rows, columns, values=values, aggfunc=table["how"])
     outcome = session.results.get_index(-1).outcome
     flags = {
-        f"{row}|{column}": sorted(w for c, w in CHECKS.items() if c in str(outcome.loc[row, column]))
+        f"{row}|{column}": sorted(
+            w for c, w in CHECKS.items() if c in str(outcome.loc[row, column])
+        )
         for row in outcome.index
         for column in outcome.columns
     }

@@ -49,7 +49,9 @@ SHAPES = ((10, 10), (25, 10), (50, 20))
 def counts(shape: tuple[int, int], seed: int, below: int = 5, share: float = 0.1) -> np.ndarray:
     """Return Poisson counts with row, column and cell noise, a tenth of them from 1 to 4."""
     draw = np.random.default_rng([seed, *shape])
-    noise = [draw.normal(0, s, n) for s, n in ((0.5, (shape[0], 1)), (0.5, (1, shape[1])), (0.3, shape))]
+    noise = [
+        draw.normal(0, s, n) for s, n in ((0.5, (shape[0], 1)), (0.5, (1, shape[1])), (0.3, shape))
+    ]
     uniform = draw.random(shape)
     low, high = 0.0, 8.0
     for _ in range(40):
@@ -118,7 +120,9 @@ def questions(folder: Path) -> dict[str, dict]:
     return made
 
 
-def _question(rows: pd.Series, columns: pd.Series, values: pd.Series | None = None, how=None) -> dict:
+def _question(
+    rows: pd.Series, columns: pd.Series, values: pd.Series | None = None, how=None
+) -> dict:
     told = None if values is None else [None if pd.isna(v) else float(v) for v in values]
     return {"rows": list(rows), "columns": list(columns), "values": told, "how": how,
             "suppress": False}  # fmt: skip
@@ -131,7 +135,9 @@ def our_flags(question: dict) -> dict[str, list[str]]:
 
     rules = preset("exact")
     table = pd.DataFrame({k: question[k] for k in ("rows", "columns")})
-    table["value"] = 1.0 if question["values"] is None else pd.Series(question["values"], dtype=float)
+    table["value"] = (
+        1.0 if question["values"] is None else pd.Series(question["values"], dtype=float)
+    )
     found = {}
     for row in sorted(set(table["rows"])):
         for column in sorted(set(table["columns"])):
@@ -179,10 +185,9 @@ def acro(python: Path, folder: Path, seeds: range) -> dict:
     small = let = caught = 0
     for name, table in tables.items():
         told = through[name]["shown"]
-        hidden = np.array([
-            [told.get(f"r{r:02d}|c{c:02d}") is None and table[r, c] > 0 for c in range(table.shape[1])]
-            for r in range(table.shape[0])
-        ])  # fmt: skip
+        empty = [[told.get(f"r{r:02d}|c{c:02d}") is None for c in range(table.shape[1])]
+                 for r in range(table.shape[0])]  # fmt: skip
+        hidden = np.array(empty) & (table > 0)
         small += int(((table > 0) & (table < 5)).sum())
         exact = known(table, hidden)
         let += exact
@@ -196,9 +201,12 @@ def ours_hidden(table: np.ndarray) -> np.ndarray:
     from leap_eval.disclosure import cells, suppress, targets
     from leap_eval.disclosure.declare import Cube, Output, Release
 
-    rows, columns = ([f"{x}{i:02d}" for i in range(n)] for x, n in zip("rc", table.shape, strict=True))
-    frame = pd.DataFrame([(r, c, table[i, j]) for i, r in enumerate(rows) for j, c in enumerate(columns)],
-                         columns=["row", "column", "children"])  # fmt: skip
+    rows, columns = (
+        [f"{x}{i:02d}" for i in range(n)] for x, n in zip("rc", table.shape, strict=True)
+    )
+    places = [(r, c) for r in rows for c in columns]
+    told = [(*place, n) for place, n in zip(places, table.ravel(), strict=True)]
+    frame = pd.DataFrame(told, columns=["row", "column", "children"])
     sides = [{n: (n,) for n in names} for names in (rows, columns)]
     nodes = {d: {**told, "all": ()} for d, told in zip(("row", "column"), sides, strict=True)}
     cube = Cube(frame.assign(families=frame["children"]), ("row", "column"))
@@ -212,3 +220,252 @@ def ours_hidden(table: np.ndarray) -> np.ndarray:
     effort = suppress.Effort(lp_rounds=30, mip_rounds=4, mip_nodes=200, gap=0.1)
     withheld = suppress.suppress(problem, found, first, effort, b"acro").withheld
     return np.array([[withheld[problem.names["t", r, c]] for c in columns] for r in rows])
+
+
+# --- the verifier -------------------------------------------------------------------------------
+
+
+def verified(root: Path, many: int) -> dict:
+    """Time the verifier on this workspace's release, and judge sound and tampered ledgers."""
+    import disclose_world as world
+
+    from leap_eval.disclosure.verify import Verdict, attack
+
+    def judged(home: Path, **asked) -> Verdict:
+        return next(told for told in attack(home, **asked) if isinstance(told, Verdict))
+
+    def sound(told: Verdict) -> bool:
+        return not told.recovered and not told.broken
+
+    made: dict = {"lines": len((Path(attack.__code__.co_filename)).read_text().splitlines())}
+    if (root / "release/manifest.json").is_file():
+        started = time.perf_counter()
+        told = judged(root / "release")
+        made |= {"seconds": round(time.perf_counter() - started, 1), "tried": told.tried,
+                 "release_sound": sound(told)}  # fmt: skip
+    passed = caught = 0
+    ways = (_byte, _stray, _missing, _forged, _cut, _head, _shown, _total)
+    for seed in range(many):
+        with tempfile.TemporaryDirectory() as folder:
+            home = Path(folder)
+            release = world.vetted(seed, 300 + 7 * (seed % 60))
+            world.laid(release, home / "release")
+            book = _book(world, release, home)
+            passed += sound(judged(home / "release", ledger=book))
+            way = ways[seed % len(ways)]
+            way(world, seed, home, book)
+            caught += not sound(judged(home / "release", ledger=book))
+    return made | {"sound": many, "sound_passed": passed, "tampered": many, "caught": caught,
+                   "wrong": 2 * many - passed - caught}  # fmt: skip
+
+
+def _book(world, release, home: Path) -> Path:
+    """Write a ledger with an earlier release of the same tables under another name."""
+    import dataclasses
+
+    line = {**release.kept.line, "name": "2024-q4"}
+    older = dataclasses.replace(release, kept=dataclasses.replace(release.kept, line=line))
+    book = world.ledger([older, older], home / "ledger.jsonl")
+    _manifest(home, {"ledger_head": json.loads(book.read_text().splitlines()[-1])["hash"]})
+    return book
+
+
+def _manifest(home: Path, change: dict) -> None:
+    path = home / "release/manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change, sort_keys=True, indent=1))
+
+
+def _byte(world, seed: int, home: Path, book: Path) -> None:
+    path = home / "release/tables/reach.csv"
+    path.write_bytes(path.read_bytes()[:-2] + b"x\n")
+
+
+def _stray(world, seed: int, home: Path, book: Path) -> None:
+    (home / f"release/tables/rows-{seed}.csv").write_text("a\n")
+
+
+def _missing(world, seed: int, home: Path, book: Path) -> None:
+    (home / "release/tables/flow.csv").unlink()
+
+
+def _forged(world, seed: int, home: Path, book: Path) -> None:
+    first, *rest = book.read_text().splitlines()
+    told = json.loads(first) | {"preset": "srs"}
+    book.write_text("\n".join([json.dumps(told, sort_keys=True), *rest]) + "\n")
+
+
+def _cut(world, seed: int, home: Path, book: Path) -> None:
+    book.write_text(book.read_text().splitlines()[seed % 2] + "\n")
+
+
+def _head(world, seed: int, home: Path, book: Path) -> None:
+    _manifest(home, {"ledger_head": f"{seed:064x}"[:-1] + "a"})
+
+
+def _shown(world, seed: int, home: Path, book: Path) -> None:
+    world.redone(home / "release", world.revealed(seed, many=300 + 7 * (seed % 60)))
+
+
+def _total(world, seed: int, home: Path, book: Path) -> None:
+    def change(name: str, text: str) -> str:
+        lines = [n.split(",") for n in text.splitlines()]
+        for line in lines if name == "flow" else []:
+            if line[0] == "linked_children":
+                line[2] = str(int(line[2]) + 1 + seed % 5)
+        return "\n".join(",".join(n) for n in lines) + "\n"
+
+    world.redone(home / "release", change)
+
+
+# --- covert outputs -----------------------------------------------------------------------------
+
+
+def covert(seed: int) -> dict:
+    """Try 50 outputs that would carry rows out, and 100 ordinary ones."""
+    import disclose_world as world
+
+    from leap_eval.errors import DisclosureError
+
+    draw = random.Random(seed)
+    refused = sum(_refused(*one, world, DisclosureError) for one in _hidden(draw))
+    blocked = sum(_refused(*one, world, DisclosureError) for one in _ordinary(draw))
+    return {"covert": 50, "refused": refused, "ordinary": 100, "blocked": blocked}
+
+
+def _refused(kind: str, told: dict, world, error: type[Exception]) -> bool:
+    from leap_eval.disclosure import gate
+
+    plain = world.gate.Proposal("2025-q1", world.preset("exact"), {"state": "demo"})
+    try:
+        if kind == "estimates":
+            made = plain.estimates("effects", {"asq3_communication": told["table"]}, why="reach")
+            return any(v.verdict == "fail" for v in made.outputs[-1].verdicts)
+        if kind == "figure":
+            plain = plain.table("reach", cube="reach-whole", rows=["ward"], why="reach")
+        getattr(plain, kind)(**told)
+    except error:
+        return True
+    if kind == "table":
+        cubes = world.frames(world.children(3))
+        return not gate.vet(getattr(plain, kind)(**told), cubes, gate.Before(), b"s").files
+    return False
+
+
+def _rows(draw: random.Random) -> bytes:
+    return f"rk1_{draw.getrandbits(80):x},{draw.randint(2015, 2024)}-0{draw.randint(1, 9)}".encode()
+
+
+def _estimate(**change) -> pd.DataFrame:
+    from test_disclose_rules import GOOD
+
+    shown = {"estimate": 0.2, "se": 0.05, "low": 0.1, "high": 0.3, "band_low": 0.05,
+             "band_high": 0.35, "mde80": 0.1, "q": 0.01, "ess": 100.0, "evalue": 1.5, "unit": "sd",
+             "grade": "B", "status": "prespecified", "reason": "",
+             "wording_key": "service_b_better", "outcome": "asq3_communication", "contrast": "chattertime",
+             "arms": "chattertime"}  # fmt: skip
+    return pd.DataFrame([GOOD | shown, GOOD | shown | {"contrast": "speech_therapy",
+                         "arms": "speech_therapy"} | change])  # fmt: skip
+
+
+def _hidden(draw: random.Random) -> list[tuple[str, dict]]:
+    """Return ten each: riddles as titles, colours, one-child dummies, nested numbers, digits."""
+    row = {"arm": "chattertime", "measure": "ess", "low": "", "high": "", "marker": ""}
+    made: list[tuple[str, dict]] = []
+    for i in range(10):
+        rows = _rows(draw)
+        coded = (base64.b64encode, base64.b32encode, base64.b16encode, base64.a85encode)[i % 4](
+            rows
+        )
+        text = coded.decode()
+        text = text.lower() if i % 2 else " ".join(text[j : j + 5] for j in range(0, len(text), 5))
+        field = ("title", "why")[i % 2]
+        words = {"name": "notes", "rows": [row | {"value": "100"}], "why": "reach", field: text}
+        made.append(("quality", words))
+        colours = [f"#{draw.getrandbits(24):06x}" for _ in range(8)]
+        option = ("colours", "order", "limits", "labels", "palette")[i % 5]
+        made.append(
+            ("figure", {"name": "reach", "table": "reach", "kind": "reach", option: colours})
+        )
+        made.append(("estimates", {"table": _estimate(min_level=1 + i % 3)}))
+        part = {"family": "subgroup", "subgroup": "disability:no", "arms": "chattertime",
+                "contrast": "chattertime", "n_arm": 120 - 1 - i % 9}  # fmt: skip
+        made.append(("estimates", {"table": _estimate(**part)}))
+        digits = (
+            f"0.{draw.randint(10**5, 10**8)}" if i % 2 else str(draw.randint(10**5, 10**7) * 10 + 1)
+        )
+        made.append(
+            ("quality", {"name": "notes", "rows": [row | {"value": digits}], "why": "reach"})
+        )
+    return made
+
+
+WHYS = (
+    "whom each service reaches", "equity", "how far to believe it", "are the groups comparable",
+    "the board asked which wards are missed", "the funder needs the reach by quarter",
+    "shows whether families stay with a service", "partners compare their own reach with others",
+    "parents asked how many children took part", "to plan places for next year",
+)  # fmt: skip
+TITLES = (
+    "Children by {}", "Reach by {}", "Who is counted, by {}", "Families and {}",
+    "Take-up of services by {}", "How many children, by {}", "Background of children: {}",
+)  # fmt: skip
+WORDS = ("ward", "ethnic group", "deprivation", "age", "sex", "service", "home language", "quarter")
+
+
+def _ordinary(draw: random.Random) -> list[tuple[str, dict]]:
+    """Return 100 outputs of the usual kinds with the usual words."""
+    row = {"measure": "ess", "low": "", "high": "", "marker": ""}
+    made: list[tuple[str, dict]] = []
+    for i in range(100):
+        words = {"title": draw.choice(TITLES).format(draw.choice(WORDS)), "why": draw.choice(WHYS)}
+        if i % 4 == 0:
+            view = draw.choice(("reach", "reach_group"))
+            rows = {"reach": ["ward"], "reach_group": ["ethnicity_group5"]}[view]
+            made.append(("table", {"name": f"reach-{i}", "cube": view, "rows": rows,
+                                   "columns": ["service"], "margins": i % 8 == 0,
+                                   **words}))  # fmt: skip
+        elif i % 4 == 1:
+            value = draw.choice((f"{draw.random():.2f}", f"{draw.random():.3f}",
+                                 str(10 * draw.randint(1, 2000))))  # fmt: skip
+            told = row | {
+                "arm": draw.choice(("none", "chattertime", "making_it_real")),
+                "value": value,
+            }
+            made.append(("quality", {"name": f"overlap-{i}", "rows": [told], **words}))
+        elif i % 4 == 2:
+            kind = draw.choice(("reach", "reach_map", "flow", "upset"))
+            made.append(("figure", {"name": f"map-{i}", "table": "reach", "kind": kind}))
+        else:
+            made.append(("estimates", {"table": _estimate(n_arm=draw.randint(60, 109))}))
+    return made
+
+
+def main() -> None:
+    """Measure what is asked for and print one JSON line."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    for mode in ("acro", "presets", "verify", "covert", "quick"):
+        asked.add_argument(f"--{mode}", action="store_true")
+    asked.add_argument("--data", type=Path, help="the folder with nursery.arff and test_data.dta")
+    asked.add_argument("--peer-python", type=Path, help="an interpreter that has acro 1.0.2")
+    asked.add_argument("--seeds", default="0:3", help="tables of each shape, FROM:TO")
+    asked.add_argument("--seed", type=int, default=1)
+    asked.add_argument("--ledgers", type=int, default=200)
+    asked.add_argument("--root", type=Path, default=Path.cwd(), help="a workspace with a release")
+    told = asked.parse_args()
+    every = not (told.acro or told.presets or told.verify or told.covert)
+    made: dict = {}
+    if told.presets or every:
+        made |= presets()
+    if told.covert or every:
+        made |= covert(told.seed)
+    if told.verify or every:
+        made["verify"] = verified(told.root, 8 if told.quick or every else told.ledgers)
+    if told.acro:
+        able = told.data and told.peer_python
+        seeds = range(*map(int, told.seeds.split(":")))
+        made["acro"] = acro(told.peer_python, told.data, seeds) if able else None
+    print(json.dumps(made))
+
+
+if __name__ == "__main__":
+    main()

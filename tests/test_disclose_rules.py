@@ -23,14 +23,15 @@ def exact(n):
 
 def nearest_five(n):
     last = n % 10
-    told = n - last + (0 if last < 3 else 5 if last < 8 else 10)
-    return told
+    return n - last + (0 if last < 3 else 5 if last < 8 else 10)
 
 
 def hes(n):
     if n == 0:
         return ("0", 0, 0)
-    return ("", 1, 7) if n <= 7 else (str(nearest_five(n)), nearest_five(n) - 2, nearest_five(n) + 2)
+    return (
+        ("", 1, 7) if n <= 7 else (str(nearest_five(n)), nearest_five(n) - 2, nearest_five(n) + 2)
+    )
 
 
 def ten_five(n):

@@ -56,7 +56,9 @@ def attack(
 
     for place in (release / "manifest.json", ledger, evidence):
         if place is not None and not place.exists():
-            raise DisclosureError(f"{place}: is not there; run `dvc repro disclose`, or name another")
+            raise DisclosureError(
+                f"{place}: is not there; run `dvc repro disclose`, or name another"
+            )
     verdict = Verdict(0, (), ())
     with Progress(transient=True, console=Console(stderr=True)) as bar:
         task = bar.add_task("groups attacked", total=None)
@@ -156,8 +158,8 @@ def _signed(asked: Asked, who: str, signature: Path | None) -> str:
 
     if signature is None or not signature.is_file():
         raise DisclosureError(
-            f"release {asked.name}: outside a demo a judgement is signed: `printf {asked.content} | "
-            f"ssh-keygen -Y sign -n {NAMESPACE} -f KEY`, then --signature FILE"
+            f"release {asked.name}: outside a demo a judgement is signed: `printf "
+            f"{asked.content} | ssh-keygen -Y sign -n {NAMESPACE} -f KEY`, then --signature FILE"
         )
     signers = root() / "allowed_signers"
     told = subprocess.run(

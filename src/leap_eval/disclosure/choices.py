@@ -54,7 +54,9 @@ def _steps(output: Output, cube: Cube, rules: Rules) -> Iterator[Coarsening]:
         for left in combinations(plain, many):
             rest = {d: n for d, n in output.nodes.items() if d not in left}
             if rest:
-                yield Coarsening(f"leave out {', '.join(left)}", *_counted(output, cube, rest, rules))
+                yield Coarsening(
+                    f"leave out {', '.join(left)}", *_counted(output, cube, rest, rules)
+                )
 
 
 def _least(output: Output, cube: Cube, dimension: str, node: str) -> float:

@@ -78,3 +78,9 @@ def _combined(
             f"results/cubes: combinations of {trial} do not add up to {eligible}; rerun stage 04"
         )
     return mine.rename(columns={"combination": "step"})
+
+
+def eligible(combinations: pd.DataFrame) -> dict[tuple[str, str], int]:
+    """Return how many children could be in each exact combination's arm, by trial and arm."""
+    columns = combinations[["trial", "combination", "children"]].itertuples(index=False)
+    return {(str(t), str(c)): int(n) for t, c, n in columns}

@@ -16,12 +16,14 @@ from leap_eval.disclosure.joint import Solved
 from leap_eval.disclosure.rules import rules_hash
 
 
-def described(solved: Solved) -> dict[str, Any]:
+def described(solved: Solved, as_at: str) -> dict[str, Any]:
     """Return which children each table counts, over which codes, and what a marker tells."""
     outputs, rules = solved.release.outputs, solved.rules
     cubes = {o.cube: solved.told.cubes[o.cube] for o in outputs}
     secret = rules.class_disclosure
+    whole = next((t for k, t in solved.texts.items() if k[1:] == ("linked_children",)), "")
     return {
+        "population": {"as_at": as_at, "children": whole},
         "cubes": {
             name: {
                 "population": cube.population,
@@ -34,12 +36,15 @@ def described(solved: Solved) -> dict[str, Any]:
         "views": {
             o.id: {
                 "cube": o.cube,
-                "nodes": {d: {n: list(c) for n, c in nodes.items()} for d, nodes in o.nodes.items()},
+                "dimensions": list(o.nodes),
+                "nodes": {
+                    d: {n: list(c) for n, c in nodes.items()} for d, nodes in o.nodes.items()
+                },
             }
             for o in outputs
         },
         "tells": {
-            "marker": [None if m == float("inf") else m for m in rules.marker],
+            "marker": list(_marker(solved)),
             "upper": rules.upper,
             "rounding": rules.rounding.model_dump() if rules.rounding else None,
             "sums": rules.preset == "opensafely",
@@ -48,14 +53,21 @@ def described(solved: Solved) -> dict[str, Any]:
     }
 
 
-def page(solved: Solved) -> dict[str, Any]:
+def _marker(solved: Solved) -> tuple[float, float | None]:
+    """Return between what a withheld count lies: without end where large ones are withheld."""
+    low, high = solved.rules.marker
+    large = solved.problem.truth[solved.pattern.withheld] > high
+    return low, None if high == float("inf") or large.any() else high
+
+
+def page(solved: Solved, as_at: str) -> dict[str, Any]:
     """Return a release's cells as shown, for the ledger: a withheld one has no text."""
     cells = [
         [[output.id], list(key[1:]), solved.texts.get(key, "")]
         for output in solved.release.outputs
         for key in output.keys()  # noqa: SIM118 - a method of Output, not of a mapping
     ]
-    return {**described(solved), "cells": cells}
+    return {**described(solved, as_at), "cells": cells}
 
 
 def line(solved: Solved, manifest: Mapping[str, Any], digest: str) -> dict[str, Any]:
@@ -69,7 +81,7 @@ def line(solved: Solved, manifest: Mapping[str, Any], digest: str) -> dict[str, 
         "audiences": {o["id"]: o["audience"] for o in manifest["outputs"]},
         "files": {o["file"]: o["sha256"] for o in manifest["outputs"]},
         "manifest": digest,
-        "page": page(solved),
+        "page": page(solved, manifest["population"]["as_at"]),
     }
 
 

@@ -128,7 +128,8 @@ def _line(
         "audience": list(output.audiences), "why": output.why, "title": output.title,
         "verdict": verdict, "choices": why, "cells": len(rows), "withheld": withheld,
         "dimensions": list(output.dimensions), "measures": sorted({r["measure"] for r in rows}),
-        "views": list(output.views), "certificate": certificate,
+        "views": [i for i in pages.ids(output) if i in {o.id for o in solved.release.outputs}],
+        "certificate": certificate,
     }  # fmt: skip
 
 
@@ -183,7 +184,7 @@ def _manifest(
         "threshold": solved.rules.threshold,
         "ledger_head": _head(before, proposal.name),
         "dimensions": _codes(proposal, solved),
-        **evidence.described(solved),
+        **evidence.described(solved, str(proposal.facts.get("as_at", ""))),
         "outputs": lines,
         "figures": [{"id": f.id, "table": f.table, "kind": f.kind} for f in proposal.figures],
     }
@@ -194,7 +195,7 @@ def _codes(proposal: Proposal, solved: Solved) -> dict[str, list[str]]:
     codes: dict[str, set[str]] = {}
     for output in proposal.outputs:
         for key in solved.problem.names:
-            if key[0] in (output.id, *output.views):
+            if key[0] in pages.ids(output):
                 for dimension, code in zip(output.dimensions, key[1:], strict=True):
                     codes.setdefault(dimension, set()).add(code)
     return {d: sorted(c - {ALL}) for d, c in sorted(codes.items())}

@@ -1,4 +1,4 @@
-"""One joint solve: all tables of a release with all that ever left, protected, audited, witnessed."""
+"""One joint solve: all tables of a release and all that ever left, protected and audited."""
 
 from __future__ import annotations
 

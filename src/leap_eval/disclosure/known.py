@@ -32,7 +32,9 @@ def rounded(problem: Problem, rules: Rules) -> Problem:
     # Rounding hides by itself: a small count it shows is shown, one it hides stays hidden.
     fixed[new & ~told.hidden & (problem.truth < rules.threshold)] = SHOWN
     fixed[new & told.hidden] = WITHHELD
-    shown, hidden = np.stack([told.low, told.high], axis=1), np.array([rules.marker])
+    shown = np.stack([told.low, told.high], axis=1)
+    # A large cell withheld by repair is no small one, and a keen attacker may know which is which.
+    hidden = np.where(told.hidden[:, None], np.array(rules.marker), [rules.threshold, np.inf])
     return replace(
         problem,
         shown=np.where(new[:, None], shown, problem.shown),
@@ -90,7 +92,9 @@ def secret(outputs: Sequence[Output], rules: Rules) -> Iterator[Key]:
     for output in outputs:
         for key in output.keys():  # noqa: SIM118 - a method of Output, not of a mapping
             pairs = list(zip(output.nodes, key[1:], strict=True))
-            if any(c in said.services if d == MEMBERSHIP else d in said.dimensions for d, c in pairs):
+            if any(
+                c in said.services if d == MEMBERSHIP else d in said.dimensions for d, c in pairs
+            ):
                 yield key
 
 

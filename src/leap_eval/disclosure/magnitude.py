@@ -50,4 +50,3 @@ def ratio(part: float | None, whole: float | None, decimals: int) -> str:
     if part is None or not whole:
         return ""
     return f"{part / whole:.{decimals + 2}f}"
-

@@ -16,10 +16,15 @@ Row = dict[str, str]
 Texts = Mapping[Key, str]  # what is shown of a cell; a withheld one has no text
 
 
+def ids(declared: Declared) -> tuple[str, ...]:
+    """Return the names of the tables behind a declared output."""
+    return (declared.id,) if len(declared.views) == 1 else declared.views
+
+
 def outputs(declared: Declared, views: Mapping[str, tuple[str, Nodes]]) -> list[Output]:
     """Return the tables behind a declared output: one per view, each with its margins."""
     made = []
-    for view in declared.views:
+    for name, view in zip(ids(declared), declared.views, strict=True):
         if view not in views:
             raise DisclosureError(
                 f"{declared.id}: there is no cube {view}; name one of {', '.join(sorted(views))}"
@@ -30,12 +35,11 @@ def outputs(declared: Declared, views: Mapping[str, tuple[str, Nodes]]) -> list[
                 f"{declared.id}: {view} has the dimensions {', '.join(nodes)}; declare those"
             )
         whole: Nodes = {
-            d: {**told, ALL: ()} if name in declared.margins else told
-            for (d, told), name in zip(nodes.items(), declared.dimensions, strict=True)
+            d: {**told, ALL: ()} if side in declared.margins else told
+            for (d, told), side in zip(nodes.items(), declared.dimensions, strict=True)
         }
         # Everybody at once stands in the flow.
         corner = (declared.id, *(ALL for _ in whole))
-        name = declared.id if len(declared.views) == 1 else view
         made.append(Output(name, cube, whole, frozenset({corner} if len(whole) > 1 else ())))
     return made
 

@@ -1,4 +1,4 @@
-"""What is to leave, declared before anything is solved: closed lists, small budgets, a reason each."""
+"""What is to leave, declared before anything is solved: closed lists, budgets, a reason each."""
 
 from __future__ import annotations
 
@@ -23,15 +23,38 @@ ID = re.compile(r"[a-z0-9-]{1,40}")
 WORDS = re.compile(r"[A-Za-z]+(?:['’-][A-Za-z]+)*")
 PROSE = re.compile(r"[A-Za-z0-9 ,.;:()'’%-]*")
 WHY_CHARACTERS = 160
-# Whole, or at most four significant digits: nothing a page says needs more, and more can carry rows.
+# At most four significant digits: nothing a page says needs more, and more can carry rows.
 NUMBER = re.compile(r"-?\d{1,7}(?:\.\d{1,8})?(?:e[+-]\d\d)?")
 MOST_DIGITS = 4
 BETWEEN = re.compile(r"[ :+,.-]+")
 CODE_CHARACTERS = 160
 MEASURES = frozenset(
-    "estimate pointwise mde80 n_arm q ess evalue twin_coverage share_links share_missing verdict "
-    "smd_before smd_after floored_share contacts completeness no_consent_share records links "
-    "uncertain precision recall linked_elsewhere children".split()
+    [
+        "estimate",
+        "pointwise",
+        "mde80",
+        "n_arm",
+        "q",
+        "ess",
+        "evalue",
+        "twin_coverage",
+        "share_links",
+        "share_missing",
+        "verdict",
+        "smd_before",
+        "smd_after",
+        "floored_share",
+        "contacts",
+        "completeness",
+        "no_consent_share",
+        "records",
+        "links",
+        "uncertain",
+        "precision",
+        "recall",
+        "linked_elsewhere",
+        "children",
+    ]
 )
 
 
@@ -102,8 +125,8 @@ class Proposal:
         """Declare a figure of a declared table; limits, order and colours are not for choosing."""
         if options:
             raise DisclosureError(
-                f"{name}: a figure has a kind and a table; {sorted(options)[0]} comes from the code "
-                "list, never from a proposal"
+                f"{name}: a figure has a kind and a table; {sorted(options)[0]} comes from the "
+                "code list, never from a proposal"
             )
         if kind not in figures()["kinds"]:
             raise DisclosureError(f"{name}: kind must be one of {', '.join(figures()['kinds'])}")
@@ -145,7 +168,8 @@ class Proposal:
         title, why = str(words.get("title", name.replace("-", " "))), str(words.get("why", ""))
         if not why.strip():
             raise DisclosureError(f"{name}: `why` is empty; say what the findings need it for")
-        _plain(name, "title", title, self.rules.budget.title_characters)
+        if "title" in words:
+            _plain(name, "title", title, self.rules.budget.title_characters)
         _plain(name, "why", why, WHY_CHARACTERS)
         audiences = tuple(words.get("audiences", self.audiences))
         if not audiences or not set(audiences) <= set(self.audiences):
@@ -161,8 +185,10 @@ class Proposal:
         return replace(self, outputs=(*self.outputs, output))
 
     def _named(self, name: str, taken: set[str]) -> None:
-        if not ID.fullmatch(name):
-            raise DisclosureError("an output's id has 1 to 40 of a-z, 0-9 and -; rename it")
+        if not ID.fullmatch(name) or not _coded(name):
+            raise DisclosureError(
+                "an output's id is made of known words and codes, a-z, 0-9 and -; rename it"
+            )
         if name in taken:
             raise DisclosureError(f"{name}: is declared twice; keep one")
 
@@ -220,4 +246,6 @@ def _number(text: str) -> bool:
         return True
     digits = text.partition("e")[0].replace(".", "").lstrip("-0")
     whole = "." not in text
-    return bool(NUMBER.fullmatch(text)) and len(digits.rstrip("0") if whole else digits) <= MOST_DIGITS
+    return (
+        bool(NUMBER.fullmatch(text)) and len(digits.rstrip("0") if whole else digits) <= MOST_DIGITS
+    )

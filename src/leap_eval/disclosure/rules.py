@@ -321,9 +321,15 @@ def _weaker(rules: Rules, least: Rules) -> list[tuple[tuple[str, ...], str]]:
         if key.startswith(FALLS):
             weaker, word = mine is None or mine > value, f"must be at most {value}"
         elif isinstance(value, frozenset):
-            weaker, word = mine is None or not mine >= value, f"must hold {', '.join(sorted(value))}"
+            weaker, word = (
+                mine is None or not mine >= value,
+                f"must hold {', '.join(sorted(value))}",
+            )
         else:
-            weaker, word = mine is None or mine < value, f"must be {WORDS.get(place[-1], f'at least {value}')}"
+            weaker, word = (
+                mine is None or mine < value,
+                f"must be {WORDS.get(place[-1], f'at least {value}')}",
+            )
         if weaker:
             found.append((place, f"{word} under preset {rules.preset}"))
     return found
@@ -356,4 +362,6 @@ def _at(text: str, place: tuple[int | str, ...], word: str) -> str:
         if found is None:
             break
         line, node = found[0].start_mark.line + 1, found[1]
-    return f"line {line}, {'.'.join(map(str, place)) or 'whole'}: {word.removeprefix('Value error, ')}"
+    return (
+        f"line {line}, {'.'.join(map(str, place)) or 'whole'}: {word.removeprefix('Value error, ')}"
+    )

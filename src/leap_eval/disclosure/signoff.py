@@ -82,7 +82,9 @@ def changed(asked: Asked) -> dict[str, str]:
     past = [line for line in archive.lines() if line["name"] != asked.name]
     files = past[-1]["files"] if past else {}
     old = {place.removeprefix("tables/").removesuffix(".csv"): h for place, h in files.items()}
-    words = {o["id"]: "same" if old.get(o["id"]) == o["sha256"] else "changed" for o in asked.outputs}
+    words = {
+        o["id"]: "same" if old.get(o["id"]) == o["sha256"] else "changed" for o in asked.outputs
+    }
     return {output: word if output in old else "new" for output, word in words.items()}
 
 
@@ -99,7 +101,9 @@ def read_decisions(text: str, place: str) -> dict[str, Decision]:
     """Read OUTPUT: {verdict, why} from YAML; each complaint names its output."""
     raw, lines = read_yaml(text, place), list[str]()
     if not isinstance(raw, dict) or not raw:
-        raise DisclosureError(f"{place}: must hold OUTPUT: {{verdict: ..., why: ...}} for each output")
+        raise DisclosureError(
+            f"{place}: must hold OUTPUT: {{verdict: ..., why: ...}} for each output"
+        )
     made: dict[str, Decision] = {}
     for output, told in raw.items():
         try:

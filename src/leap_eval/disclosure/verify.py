@@ -8,7 +8,7 @@ of a ledger, and tries to pin down each withheld cell and each group that only d
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import combinations, product
 from math import ceil, inf
 from pathlib import Path
@@ -41,7 +41,9 @@ def attack(
         return (yield Verdict(0, (), tuple(broken)))
     past = [n["page"] for n in lines if "page" in n and n["name"] != manifest["name"]]
     pages = [*past, {**manifest, "cells": list(_read(home, manifest))}]
-    world = World([c for r, page in enumerate(pages) for c in _cells(r, page)])
+    # Releases of the same children tell of the same atoms; else children may have joined or left.
+    when = [[p["population"] for p in pages].index(page["population"]) for page in pages]
+    world = World([c for r, page in zip(when, pages, strict=True) for c in _cells(r, page)])
     if world.table(integer) is None:
         return (yield Verdict(0, (), ("the numbers contradict one another",)))
     groups, bar = world.groups(), min(manifest["threshold"], manifest["tells"]["upper"])
@@ -88,11 +90,13 @@ def _read(home: Path, manifest: dict[str, Any]) -> Iterator[list[Any]]:
 
 def _cells(release: int, page: dict[str, Any]) -> Iterator[Cell]:
     """Read the cells of a page: which children each counts, and between what their number lies."""
-    first: dict[str, str] = {}
     for views, codes, value in page["cells"]:
         told = [page["views"][v] for v in views]
-        view = next(v for v in told if codes[0] in next(iter(v["nodes"].values())))
-        cube, nodes = page["cubes"][view["cube"]], view["nodes"].items()
+        view = next(v for v in told if codes[0] in v["nodes"][v["dimensions"][0]])
+        cube, nodes = (
+            page["cubes"][view["cube"]],
+            [(d, view["nodes"][d]) for d in view["dimensions"]],
+        )
         whole = {**cube["codes"], cube["membership"]: ()}
         sets = {d: frozenset(n[c] or whole[d]) for (d, n), c in zip(nodes, codes, strict=True)}
         several, member = any(len(s) != 1 for s in sets.values()), cube["membership"]
@@ -189,7 +193,7 @@ class World:
                         yield self._row(root, r, sets) + self._row(other, r, sets, -1.0)
 
     def groups(self) -> list[tuple[str, Any]]:
-        """Return every withheld cell, and crosses of parts, nodes and differences of nested nodes."""
+        """Return withheld cells, and crosses of parts, nodes and differences of nested nodes."""
         found = {row.indices.tobytes(): (place, row) for place, row in self.open}
         for clique, axes in self.axes.items():
             sides = [self._sets(clique[0], axis) for axis in axes]
@@ -206,7 +210,7 @@ class World:
         return sorted(nodes | {a - b for a in nodes for b in nodes if b < a}, key=sorted)
 
     def table(self, integer: bool, gain: Any = None, aims: Any = None, bar: float = inf) -> Any:
-        """Return a table all facts allow that has most of `gain`, or of each of `aims` up to `bar`."""
+        """Return a table all facts allow with most of `gain`, or of each aim up to `bar`."""
         aims = csr_array((0, self.size)) if aims is None else aims
         more = len(range(aims.shape[0]))
         rows = block_array([[self.facts, None], [aims, -eye_array(more)]]) if more else self.facts
@@ -232,7 +236,7 @@ class World:
         return groups
 
     def doubts(self, evidence: Path) -> Iterator[str]:
-        """Check the witnesses: whole tables of these atoms that all facts allow, far enough apart."""
+        """Check the witnesses: whole tables that all facts allow, far enough apart."""
         with np.load(evidence / "witnesses.npz") as kept:
             told = {name: kept[name] for name in kept.files}
         at = [self._atom(*label) for label in json.loads(told["labels"].tobytes())]

@@ -117,7 +117,7 @@ def write_export(name: str, data: bytes) -> str:
 
 
 def record(name: str, manifest: str, content: str, decisions: list[dict[str, Any]]) -> None:
-    """Seal the counts, append the ledger's line and move release.head; repeated, it changes nothing.
+    """Seal the counts, append the ledger's line, move release.head; repeated, change nothing.
 
     The head moves last: an export cut short before that is finished by the next one.
     """
