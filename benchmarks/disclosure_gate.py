@@ -128,7 +128,7 @@ def _question(
             "suppress": False}  # fmt: skip
 
 
-def our_flags(question: dict) -> dict[str, list[str]]:
+def our_flags(question: dict, missing: bool = True) -> dict[str, list[str]]:
     """Return what our rules say of the same cells: threshold, p % and (n, k)."""
     from leap_eval.disclosure.rounding import shown
     from leap_eval.disclosure.rules import preset
@@ -141,12 +141,12 @@ def our_flags(question: dict) -> dict[str, list[str]]:
     found = {}
     for row in sorted(set(table["rows"])):
         for column in sorted(set(table["columns"])):
-            inside = table[(table["rows"] == row) & (table["columns"] == column)]["value"].dropna()
-            many = len(inside)
-            # ACRO takes zeros for disclosive in tables of counts; our preset shows them.
-            flags = ["threshold"] if shown([many], rules).hidden[0] or many == 0 else []
+            cell = table[(table["rows"] == row) & (table["columns"] == column)]["value"]
+            # ACRO counts records, with a value or not, and takes zeros for disclosive in counts.
+            many = len(cell) if missing else cell.notna().sum()
+            flags = ["threshold"] if many == 0 or shown([many], rules).hidden[0] else []
             if question["values"] is not None and many:
-                flags += _dominance(inside, rules)
+                flags += _dominance(cell.dropna(), rules)
             found[f"{row}|{column}"] = sorted(flags)
     return found
 
@@ -174,15 +174,17 @@ def acro(python: Path, folder: Path, seeds: range) -> dict:
     """Compare flags, and count small cells that ACRO lets through and that the gate keeps."""
     same = questions(folder)
     theirs = asked(python, same, 10)
-    wrong, cells = 0, 0
+    wrong, cells, more = 0, 0, 0
     for name, question in same.items():
-        ours = our_flags(question)
+        ours, strict = our_flags(question), our_flags(question, missing=False)
         for cell, flags in theirs[name]["flags"].items():
             cells += 1
             wrong += sorted(flags) != ours.get(cell, [])
+            more += strict.get(cell, []) != ours.get(cell, [])
     tables = {f"{a}x{b} {s}": counts((a, b), s) for a, b in SHAPES for s in seeds}
     through = asked(python, {n: spread(t) for n, t in tables.items()}, 5)
     small = let = caught = 0
+    by_shape: dict[str, list[int]] = {}
     for name, table in tables.items():
         told = through[name]["shown"]
         empty = [[told.get(f"r{r:02d}|c{c:02d}") is None for c in range(table.shape[1])]
@@ -191,9 +193,13 @@ def acro(python: Path, folder: Path, seeds: range) -> dict:
         small += int(((table > 0) & (table < 5)).sum())
         exact = known(table, hidden)
         let += exact
+        at = by_shape.setdefault(name.split()[0], [0, 0])
+        at[0] += exact
+        at[1] += int(((table > 0) & (table < 5)).sum())
         caught += exact - known(table, ours_hidden(table))
     return {"flags_compared": cells, "flags_differ": wrong, "flags_equal": wrong == 0,
-            "small": small, "let_through": let, "caught": caught}  # fmt: skip
+            "stricter": more,
+            "small": small, "let_through": let, "caught": caught, "by_shape": by_shape}  # fmt: skip
 
 
 def ours_hidden(table: np.ndarray) -> np.ndarray:
@@ -361,7 +367,8 @@ def _estimate(**change) -> pd.DataFrame:
     shown = {"estimate": 0.2, "se": 0.05, "low": 0.1, "high": 0.3, "band_low": 0.05,
              "band_high": 0.35, "mde80": 0.1, "q": 0.01, "ess": 100.0, "evalue": 1.5, "unit": "sd",
              "grade": "B", "status": "prespecified", "reason": "",
-             "wording_key": "service_b_better", "outcome": "asq3_communication", "contrast": "chattertime",
+             "wording_key": "service_b_better", "outcome": "asq3_communication",
+             "contrast": "chattertime",
              "arms": "chattertime"}  # fmt: skip
     return pd.DataFrame([GOOD | shown, GOOD | shown | {"contrast": "speech_therapy",
                          "arms": "speech_therapy"} | change])  # fmt: skip

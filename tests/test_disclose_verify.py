@@ -95,7 +95,7 @@ def test_a_release_that_ignored_an_earlier_one_is_caught_with_the_ledger(tmp_pat
 class _Told:
     def __init__(self, files, page):
         self.files, self.kept = files, self
-        self.line = {"name": "2024-q4", "page": page}
+        self.line = {"name": "2024-q4", **page}
 
 
 def _moved(number):
@@ -117,5 +117,5 @@ def _moved(number):
     manifest = {**page, "name": "2025-q1", "threshold": 10, "ledger_head": "0" * 64,
                 "outputs": [line]}  # fmt: skip
     files = {"tables/ward.csv": text.encode(), "manifest.json": json.dumps(manifest).encode()}
-    cells = [[["ward"], [w], str(n)] for w, n in values.items()]
-    return _Told(files, {**page, "cells": cells})
+    cells = [[[w], n, n, False] for w, n in values.items()]
+    return _Told(files, {**page, "outputs": [{"id": "ward", **view, "cells": cells}]})

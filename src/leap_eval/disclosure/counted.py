@@ -63,21 +63,26 @@ def _flow(
         whole: dict[str, tuple[str, ...]] = {} if number else {"linked_children": ()}
         views[f"flow-{trial}"] = (trial, {trial: {**whole, **nodes}})
         if combinations is not None:
-            views[f"combinations-{trial}"] = (trial, {trial: {c: (c,) for c in told}})
+            named = [c for c in told if c != f"{trial}_not_new"]
+            views[f"combinations-{trial}"] = (trial, {trial: {c: (c,) for c in named}})
 
 
 def _combined(
     combinations: pd.DataFrame | None, trial: str, steps: pd.DataFrame, eligible: str
 ) -> pd.DataFrame:
+    """Return the eligible by combination; who had used a service before stands in none."""
     whole = steps[steps["step"] == eligible]
     if combinations is None:
         return whole
     mine = combinations[combinations["trial"] == trial].drop(columns="trial")
-    if int(mine["children"].sum()) != int(whole["children"].sum()):
+    rest = int(whole["children"].sum()) - int(mine["children"].sum())
+    if rest < 0:
         raise DisclosureError(
-            f"results/cubes: combinations of {trial} do not add up to {eligible}; rerun stage 04"
+            f"results/cubes: combinations of {trial} are more than {eligible}; rerun stage 04"
         )
-    return mine.rename(columns={"combination": "step"})
+    told = mine.rename(columns={"combination": "step"})
+    others = {"step": f"{trial}_not_new", "children": rest, "families": rest}
+    return pd.concat([told, pd.DataFrame([others])], ignore_index=True) if rest else told
 
 
 def eligible(combinations: pd.DataFrame) -> dict[tuple[str, str], int]:

@@ -46,8 +46,6 @@ def described(solved: Solved, as_at: str) -> dict[str, Any]:
         "tells": {
             "marker": list(_marker(solved)),
             "upper": rules.upper,
-            "rounding": rules.rounding.model_dump() if rules.rounding else None,
-            "sums": rules.preset == "opensafely",
             "secret": sorted(secret.services),
         },
     }
@@ -60,28 +58,22 @@ def _marker(solved: Solved) -> tuple[float, float | None]:
     return low, None if high == float("inf") or large.any() else high
 
 
-def page(solved: Solved, as_at: str) -> dict[str, Any]:
-    """Return a release's cells as shown, for the ledger: a withheld one has no text."""
-    cells = [
-        [[output.id], list(key[1:]), solved.texts.get(key, "")]
-        for output in solved.release.outputs
-        for key in output.keys()  # noqa: SIM118 - a method of Output, not of a mapping
-    ]
-    return {**described(solved, as_at), "cells": cells}
-
-
 def line(solved: Solved, manifest: Mapping[str, Any], digest: str) -> dict[str, Any]:
     """Return what the ledger will keep of this release."""
     told = entries.line(solved.release, solved.problem, solved.pattern.withheld)
+    named = {o.id: list(o.nodes) for o in solved.release.outputs}
     return {
         **told,
+        # The ledger sorts its keys, so the order of dimensions is told beside the nodes.
+        "outputs": [{**o, "dimensions": named[o["id"]]} for o in told["outputs"]],
+        "cubes": manifest["cubes"],
+        "population": manifest["population"],
         "name": solved.release.name,
         "rules": rules_hash(solved.rules),
         "preset": solved.rules.preset,
         "audiences": {o["id"]: o["audience"] for o in manifest["outputs"]},
         "files": {o["file"]: o["sha256"] for o in manifest["outputs"]},
         "manifest": digest,
-        "page": page(solved, manifest["population"]["as_at"]),
     }
 
 

@@ -46,6 +46,12 @@ class Solved:
     failed: tuple[str, ...]  # outputs that could not be protected: written all withheld
 
     @property
+    def spans(self) -> Mapping[Key, tuple[str, str]]:
+        """Return, of each rounded cell that is shown, between what its count lies."""
+        told = {k: self.problem.shown[self.problem.names[k]] for k in self.texts}
+        return {k: (f"{a:.0f}", f"{b:.0f}") for k, (a, b) in told.items() if a < b}
+
+    @property
     def open(self) -> int:
         """Return how many groups no pair of whole tables shows to be safe."""
         return int(self.witnesses.open.sum())

@@ -14,6 +14,7 @@ from leap_eval.errors import DisclosureError
 
 Row = dict[str, str]
 Texts = Mapping[Key, str]  # what is shown of a cell; a withheld one has no text
+Spans = Mapping[Key, tuple[str, str]]  # between what a rounded count lies
 
 
 def ids(declared: Declared) -> tuple[str, ...]:
@@ -44,13 +45,17 @@ def outputs(declared: Declared, views: Mapping[str, tuple[str, Nodes]]) -> list[
     return made
 
 
-def rows(declared: Declared, tables: Sequence[Output], texts: Texts, rules: Rules) -> list[Row]:
+def rows(
+    declared: Declared, tables: Sequence[Output], texts: Texts, spans: Spans, rules: Rules
+) -> list[Row]:
     """Return an output's rows: counts as shown, and shares where the counts allow."""
     made: list[Row] = []
     for table in tables:
         for key in table.keys():  # noqa: SIM118 - a method of Output, not of a mapping
             head = dict(zip(declared.dimensions, key[1:], strict=True))
-            made.append(_row(head, "children", texts.get(key, ""), rules))
+            low, high = spans.get(key, ("", ""))
+            shown = _row(head, "children", texts.get(key, ""), rules)
+            made.append(shown | {"low": low, "high": high})
             whole = (key[0], *key[1:-1], ALL)
             if declared.shares and len(key) > 2 and ALL not in key[1:] and whole in texts:
                 # Beside a hidden count a share would tell it.

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from itertools import combinations, product
-from math import ceil, inf
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,7 +39,7 @@ def attack(
     lines = [json.loads(t) for t in ledger.read_text().splitlines()] if ledger else []
     if broken := [*_files(home, manifest), *_chain(lines, manifest)]:
         return (yield Verdict(0, (), tuple(broken)))
-    past = [n["page"] for n in lines if "page" in n and n["name"] != manifest["name"]]
+    past = [_page(n) for n in lines if "outputs" in n and n["name"] != manifest["name"]]
     pages = [*past, {**manifest, "cells": list(_read(home, manifest))}]
     # Releases of the same children tell of the same atoms; else children may have joined or left.
     when = [[p["population"] for p in pages].index(page["population"]) for page in pages]
@@ -54,7 +54,7 @@ def attack(
         if ends[0] > TINY and ends[1] < bar - TINY:
             recovered.append((place, *ends))
         yield done, len(groups)
-    broken = list(world.doubts(evidence)) if evidence else []
+    broken = list(world.doubts(evidence, when)) if evidence else []
     return (yield Verdict(len(groups), tuple(recovered), tuple(broken)))
 
 
@@ -81,57 +81,50 @@ def _chain(lines: list[dict[str, Any]], manifest: dict[str, Any]) -> Iterator[st
         yield "ledger: not the one this release was made with"
 
 
+def _page(line: dict[str, Any]) -> dict[str, Any]:
+    """Return a line of the ledger as a page: its cells lie between what was told of them."""
+    told = [(o, codes, low, high) for o in line["outputs"] for codes, low, high, _ in o["cells"]]
+    cells = [[[o["id"]], codes, low, inf if high is None else high] for o, codes, low, high in told]
+    return {**line, "views": {o["id"]: o for o in line["outputs"]}, "cells": cells}
+
+
 def _read(home: Path, manifest: dict[str, Any]) -> Iterator[list[Any]]:
     for output in (o for o in manifest["outputs"] if o["views"]):
         with open(home / output["file"], encoding="utf-8", newline="") as file:
             for row in (r for r in csv.DictReader(file) if r["measure"] == "children"):
-                yield [output["views"], [row[d] for d in output["dimensions"]], row["value"]]
+                codes = [row[d] for d in output["dimensions"]]
+                yield [output["views"], codes, *_told(row, manifest["tells"])]
+
+
+def _told(row: dict[str, str], tells: dict[str, Any]) -> tuple[float, float]:
+    """Return between what a count lies that is shown, rounded or withheld."""
+    if row["value"]:
+        return float(row["low"] or row["value"]), float(row["high"] or row["value"])
+    secret = set(row.values()) & set(tells["secret"])
+    return (0.0 if secret else tells["marker"][0]), tells["marker"][1] or inf
 
 
 def _cells(release: int, page: dict[str, Any]) -> Iterator[Cell]:
     """Read the cells of a page: which children each counts, and between what their number lies."""
-    for views, codes, value in page["cells"]:
+    for views, codes, low, high in page["cells"]:
         told = [page["views"][v] for v in views]
         view = next(v for v in told if codes[0] in v["nodes"][v["dimensions"][0]])
-        cube, nodes = (
-            page["cubes"][view["cube"]],
-            [(d, view["nodes"][d]) for d in view["dimensions"]],
-        )
-        whole = {**cube["codes"], cube["membership"]: ()}
-        sets = {d: frozenset(n[c] or whole[d]) for (d, n), c in zip(nodes, codes, strict=True)}
-        several, member = any(len(s) != 1 for s in sets.values()), cube["membership"]
-        service = min(sets.pop(member, frozenset()), default="")
-        if member and not service:
-            service = min(c for v in page["views"].values() if v["cube"] == view["cube"]
-                          for n in v["nodes"].get(member, {}).values() for c in n)  # fmt: skip
-        elif member:
-            sets[f"={service}"] = frozenset({"used"})
-        clique = (cube["population"], view["cube"], service)
-        yield (
-            ", ".join([views[0], *codes]),
-            release,
-            clique,
-            sets,
-            *_told(value, codes, several, page["tells"]),
-        )
+        cube, nodes = page["cubes"][view["cube"]], view["nodes"]
+        pairs = zip(view["dimensions"], codes, strict=True)
+        sets = {d: frozenset(nodes[d][c] or cube["codes"][d]) for d, c in pairs}
+        member, every = cube["membership"], cube["codes"].get(cube["membership"], [""])
+        services = sets.pop(member, frozenset(every))
+        if len(services) == 1 and member:
+            sets[f"={min(services)}"] = frozenset({"used"})
+        clique = (cube["population"], view["cube"], min(services))
+        yield ", ".join([views[0], *codes]), release, clique, sets, low, high
 
 
-def _told(
-    value: str, codes: list[str], several: bool, tells: dict[str, Any]
-) -> tuple[float, float]:
-    rounding, secret = tells["rounding"] or {}, set(tells["secret"]) & set(codes)
-    if rounding and tells["sums"] and several:
-        return 0.0, inf  # a sum of rounded cells tells nothing that they do not
-    if not value:
-        return (0.0 if secret else tells["marker"][0]), tells["marker"][1] or inf
-    shown, base = float(value), rounding.get("base", 0)
-    if not base or (shown == 0 and rounding["midpoint"]):
-        return shown, shown
-    if rounding["midpoint"]:
-        return shown - base // 2 + 1, shown + base - base // 2
-    low, high = max(ceil(shown - base / 2), 0), ceil(shown + base / 2) - 1
-    hide = rounding["hide"]
-    return (max(low, hide[1] + 1), high) if shown else (0.0, hide[0] - 1)
+def _parts(nodes: list[frozenset[str]]) -> dict[str, int]:
+    """Return the part of each code: codes that no cell tells apart are one."""
+    signs = {c: tuple(c in n for n in nodes) for c in sorted(frozenset().union(*nodes))}
+    order = sorted(set(signs.values()))
+    return {code: order.index(sign) for code, sign in signs.items()}
 
 
 class World:
@@ -139,20 +132,16 @@ class World:
 
     def __init__(self, cells: list[Cell]) -> None:
         """Refine each dimension by all that was published of it, and number the atoms."""
-        self.nodes: dict[tuple[str, str], list[frozenset[str]]] = {}
+        self.nodes: dict[tuple[str, str], set[frozenset[str]]] = {}
         self.axes: dict[Clique, dict[str, None]] = {}
         self.seen: dict[Clique, dict[int, None]] = {}
         for _, release, clique, sets, _, _ in cells:
             self.seen.setdefault(clique, {})[release] = None
             self.axes.setdefault(clique, {}).update(dict.fromkeys(sets))
             for axis, codes in sets.items():
-                self.nodes.setdefault((clique[0], axis), []).append(codes)
-        # Codes that no cell tells apart are one part; of a service, the rest did not use it.
-        signs = {at: {c: tuple(c in n for n in dict.fromkeys(told))
-                      for c in {"not"}.union(*told) if c != "not" or at[1][0] == "="}
-                 for at, told in self.nodes.items()}  # fmt: skip
-        self.part = {at: {c: sorted(set(told.values())).index(s) for c, s in told.items()}
-                     for at, told in signs.items()}  # fmt: skip
+                everybody = {codes, frozenset({"used", "not"}) if axis[0] == "=" else codes}
+                self.nodes.setdefault((clique[0], axis), set()).update(everybody)
+        self.part = {at: _parts(sorted(told, key=sorted)) for at, told in self.nodes.items()}
         self.spans = {c: [(a, b) for a in s for b in s if a <= b] for c, s in self.seen.items()}
         self.index: dict[Clique, Any] = {}
         self.size = 0
@@ -160,35 +149,40 @@ class World:
             shape = [len(self.spans[clique]), *(self._many(clique, a) for a in axes)]
             self.index[clique] = self.size + np.arange(np.prod(shape)).reshape(shape)
             self.size += int(np.prod(shape))
-        facts = [(self._row(c, r, {a: {self.part[c[0], a][x] for x in s} for a, s in sets.items()}),
-                  low, high) for _, r, c, sets, low, high in cells]  # fmt: skip
-        self.open = [(cells[i][0], f[0]) for i, f in enumerate(facts) if f[1] < f[2]]
-        facts += [(tie, 0.0, 0.0) for tie in self._ties()]
-        self.facts = vstack([f[0] for f in facts], format="csr")
-        self.low, self.high = (np.array([f[i] for f in facts]) for i in (1, 2))
+        rows, self.open = [], []
+        for place, release, clique, sets, low, high in cells:
+            parts = {a: {self.part[clique[0], a][c] for c in told} for a, told in sets.items()}
+            rows.append((self._row(clique, release, parts), low, high))
+            self.open += [(place, rows[-1][0])] if low < high else []
+        rows += [(tie, 0.0, 0.0) for tie in self._ties()]
+        self.facts = vstack([row for row, _, _ in rows], format="csr")
+        self.low, self.high = (np.array([row[i] for row in rows]) for i in (1, 2))
 
     def _many(self, clique: Clique, axis: str) -> int:
         return max(self.part[clique[0], axis].values()) + 1
 
-    def _row(self, clique: Clique, spans: Any, sets: dict[str, Any], sign: float = 1.0) -> Any:
+    def _row(self, clique: Clique, when: Any, sets: dict[str, Any], sign: float = 1.0) -> Any:
         """Return the children of a clique in these parts, present then, as a row over the atoms."""
-        when = [i for i, (a, b) in enumerate(self.spans[clique])
-                if ((a, b) == spans if isinstance(spans, tuple) else a <= spans <= b)]  # fmt: skip
+        first, last = when if isinstance(when, tuple) else (when, when)
+        exact = isinstance(when, tuple)
+        told = [
+            i
+            for i, (a, b) in enumerate(self.spans[clique])
+            if ((a, b) == (first, last) if exact else a <= first <= b)
+        ]
         sides = [sorted(sets.get(a) or range(self._many(clique, a))) for a in self.axes[clique]]
-        at = self.index[clique][np.ix_(when, *sides)].ravel()
+        at = self.index[clique][np.ix_(told, *sides)].ravel()
         return csr_array((np.full(len(at), sign), (np.zeros(len(at), int), at)), (1, self.size))
 
     def _ties(self) -> Iterator[Any]:
         """Tables of the same children agree, in every release, on every margin they share."""
-        tied: set[Any] = set()
         for r in sorted({r for seen in self.seen.values() for r in seen}):
-            here = [c for c in self.axes if r in self.seen[c]]
-            for a, b in ((a, b) for a, b in combinations(here, 2) if a[0] == b[0]):
-                axes = sorted(set(self.axes[a]) & set(self.axes[b]))
-                root = next(c for c in here if c[0] == a[0] and set(axes) <= set(self.axes[c]))
-                for other in {a, b} - {root} - {c for *x, c in tied if x == [r, *axes]}:
-                    tied.add((r, *axes, other))
-                    for codes in product(*(range(self._many(a, x)) for x in axes)):
+            here = {c: set(axes) for c, axes in self.axes.items() if r in self.seen[c]}
+            pairs = [(a, b) for a, b in combinations(here, 2) if a[0] == b[0]]
+            for axes in {tuple(sorted(here[a] & here[b])): None for a, b in pairs}:
+                for population in {a[0]: None for a, _ in pairs}:
+                    root, *rest = [c for c in here if c[0] == population and here[c] >= set(axes)]
+                    for other, *codes in product(rest, *(range(self._many(root, x)) for x in axes)):
                         sets = {x: {c} for x, c in zip(axes, codes, strict=True)}
                         yield self._row(root, r, sets) + self._row(other, r, sets, -1.0)
 
@@ -235,26 +229,31 @@ class World:
             groups = still
         return groups
 
-    def doubts(self, evidence: Path) -> Iterator[str]:
+    def doubts(self, evidence: Path, when: list[int]) -> Iterator[str]:
         """Check the witnesses: whole tables that all facts allow, far enough apart."""
         with np.load(evidence / "witnesses.npz") as kept:
             told = {name: kept[name] for name in kept.files}
-        at = [self._atom(*label) for label in json.loads(told["labels"].tobytes())]
-        tables = np.zeros((len(told["tables"]), self.size))
+        at = [self._atom(when, *label) for label in json.loads(told["labels"].tobytes())]
+        tables = np.zeros((len(told["tables"]), self.size + 1))  # the last: in no published table
         np.add.at(tables.T, at, told["tables"].T)
-        sums = self.facts @ tables.T
+        sums = self.facts @ tables[:, : self.size].T
         if (told["tables"] < 0).any() or told["tables"].dtype.kind != "i":
             yield "evidence: a witness is no table of children"
         if ((sums < self.low[:, None] - TINY) | (sums > self.high[:, None] + TINY)).any():
             yield "evidence: a witness contradicts the pages"
-        pointer, columns = told["pointer"], told["columns"]
-        for q, (a, b) in enumerate(zip(told["least"], told["most"], strict=True)):
-            group = columns[pointer[q] : pointer[q + 1]]
-            small, large = (told["tables"][i, group].sum() for i in (a, b))
+        for q in np.flatnonzero(~told["open"]):
+            group = told["columns"][told["pointer"][q] : told["pointer"][q + 1]]
+            small, large = (told["tables"][told[n][q], group].sum() for n in ("least", "most"))
             if large < told["upper"][q] or large - small < told["width"][q]:
                 yield f"evidence: the witnesses of group {q} are too close"
 
-    def _atom(self, clique: list[str], parts: dict[str, str], span: list[int]) -> int:
-        at: Clique = tuple(clique)
-        where = [self.part[at[0], a][parts[a]] for a in self.axes[at]]
-        return int(self.index[at][(self.spans[at].index((span[0], span[1])), *where)])
+    def _atom(
+        self, when: list[int], cube: str, service: str, parts: Any, side: str, *span: int
+    ) -> int:
+        clique = next((c for c in self.axes if c[1:] == (cube, service)), None)
+        if clique is None:
+            return self.size
+        codes = {d: c[0] for d, c in parts} | {f"={service}": side.partition("_")[0]}
+        where = [self.part[clique[0], a][codes[a]] for a in self.axes[clique]]
+        times = self.spans[clique].index((when[span[0]], when[span[1]]))
+        return int(self.index[clique][(times, *where)])
