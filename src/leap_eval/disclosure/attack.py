@@ -105,6 +105,11 @@ class Attacker:
         )
         self._fresh = True
 
+    @property
+    def interval(self) -> tuple[Floats, Floats]:
+        """Return what the attacker knows of each cell: its lowest and its highest."""
+        return self._low, self._high
+
     def bound(self, row: Any, sense: float) -> Bound:
         """Return the largest (sense 1) or smallest (-1) value of a group that all facts allow."""
         cost = np.zeros(self._atoms)
@@ -179,14 +184,20 @@ def _far(found: Targets, q: int, up: float, down: float) -> bool:
 
 def _programme(problem: Problem) -> Any:
     rows = sparse.vstack([problem.cells, problem.ties]).tocsr()
+    nothing = np.zeros(problem.ties.shape[0])
+    low, high = (np.concatenate([problem.shown[:, i], nothing]) for i in (0, 1))
+    width = len(problem.atoms)
+    return programme(rows, np.zeros(width), np.zeros(width), problem.atoms + FAR, low, high)
+
+
+def programme(
+    rows: Any, cost: Floats, lower: Floats, upper: Floats, low: Floats, high: Floats
+) -> Any:
+    """Return a programme for the solver: least cost, columns in their bounds, rows in theirs."""
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = rows.shape[1], rows.shape[0]
-    lp.col_cost_ = np.zeros(rows.shape[1])
-    lp.col_lower_ = np.zeros(rows.shape[1])
-    lp.col_upper_ = problem.atoms + FAR
-    nothing = np.zeros(problem.ties.shape[0])
-    lp.row_lower_ = np.concatenate([problem.shown[:, 0], nothing])
-    lp.row_upper_ = np.concatenate([problem.shown[:, 1], nothing])
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, lower, upper
+    lp.row_lower_, lp.row_upper_ = low, high
     matrix = lp.a_matrix_
     matrix.format_ = highspy.MatrixFormat.kRowwise
     matrix.start_, matrix.index_, matrix.value_ = rows.indptr, rows.indices, rows.data

@@ -17,7 +17,14 @@ from scipy import sparse
 from leap_eval.disclosure import cliques
 from leap_eval.disclosure.cliques import Atoms, Clique, Group, Label, Parts
 from leap_eval.disclosure.declare import (
-    ALL, Bools, Cube, Floats, Key, Output, Release, Told,
+    ALL,
+    Bools,
+    Cube,
+    Floats,
+    Key,
+    Output,
+    Release,
+    Told,
 )  # fmt: skip
 from leap_eval.errors import DisclosureError
 
@@ -106,7 +113,9 @@ def collect(
     truth = cells @ atoms.count
     shown, hidden, fixed = _known(rows, truth, marker, zeros)
     fixed[[rows.names[k] for k in sorted(always_show) if k in rows.names]] = SHOWN
-    quiet = [rows.names[k] for k in sorted(secret) if k in rows.names and not rows.told[rows.names[k]]]
+    quiet = [
+        rows.names[k] for k in sorted(secret) if k in rows.names and not rows.told[rows.names[k]]
+    ]
     fixed[quiet], hidden[quiet, 0] = FREE, 0.0
     # Atoms under a shown zero are 0, and everybody knows it.
     kept = np.ones(len(atoms.count), bool)

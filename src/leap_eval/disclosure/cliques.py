@@ -305,7 +305,9 @@ def groups(
     for number, clique in enumerate(cliques):
         here = found.clique == number
         sets = tuple(
-            np.array([[1, 0], [0, 1], [1, 1]], bool) if a[1] else parts[clique.population, a[0]].sets
+            np.array([[1, 0], [0, 1], [1, 1]], bool)
+            if a[1]
+            else parts[clique.population, a[0]].sets
             for a in clique.axes
         )
         within = {r: found.present(number, r) for r in sorted(clique.counts)}
@@ -330,9 +332,13 @@ def labels(
     for i in at:
         clique = cliques[found.clique[i]]
         where = dict(zip(clique.axes, np.unravel_index(found.place[i], clique.shape), strict=True))
-        codes = tuple((a[0], inside[clique.population, a[0]][p]) for a, p in where.items() if not a[1])
+        codes = tuple(
+            (a[0], inside[clique.population, a[0]][p]) for a, p in where.items() if not a[1]
+        )
         member = next(((a[1], USED[p]) for a, p in where.items() if a[1]), ("", ""))
-        made.append((clique.cube, member[0], codes, member[1], int(found.start[i]), int(found.stop[i])))
+        made.append(
+            (clique.cube, member[0], codes, member[1], int(found.start[i]), int(found.stop[i]))
+        )
     return tuple(made)
 
 

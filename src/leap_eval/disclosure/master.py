@@ -9,7 +9,6 @@ import highspy
 import numpy as np
 
 from leap_eval.disclosure.attack import quiet
-from leap_eval.disclosure.cells import Problem
 from leap_eval.disclosure.declare import Bools, Floats, Ints
 from leap_eval.errors import DisclosureError
 

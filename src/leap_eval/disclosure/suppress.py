@@ -234,7 +234,9 @@ def _weights(attacker: Attacker, bound: Any) -> tuple[Floats, float]:
     up = np.minimum(problem.hidden[:, 1] - problem.shown[:, 1], 1e7)
     down = problem.shown[:, 0] - problem.hidden[:, 0]
     weights = np.where(attacker.known, 0.0, rise * up + fall * down)
-    base = rise @ (problem.shown[:, 1] - problem.truth) + fall @ (problem.truth - problem.shown[:, 0])
+    base = rise @ (problem.shown[:, 1] - problem.truth) + fall @ (
+        problem.truth - problem.shown[:, 0]
+    )
     return weights, float(base) + bound.slack
 
 

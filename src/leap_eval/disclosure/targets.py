@@ -64,7 +64,10 @@ def add(found: Targets, more: Targets) -> Targets:
     """Return both sets of targets as one."""
     return Targets(
         sparse.vstack([found.rows, more.rows]).tocsr(),
-        *(np.concatenate([getattr(found, n), getattr(more, n)]) for n in ("truth", "upper", "width")),
+        *(
+            np.concatenate([getattr(found, n), getattr(more, n)])
+            for n in ("truth", "upper", "width")
+        ),
         (*found.why, *more.why),
     )
 
