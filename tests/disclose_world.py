@@ -43,7 +43,8 @@ def frames(table):
     told = pd.Series(named).value_counts().sort_index()
     made["combinations"] = _counted({"trial": "m12", "combination": told.index}, told)
     steps = {"sent_records": 3 * len(table), "linked_children": len(table),
-             "m12_eligible": len(eligible), "m12_too_young": len(table) - len(eligible)}  # fmt: skip
+             "m12_eligible": len(eligible),
+             "m12_too_young": len(table) - len(eligible)}  # fmt: skip
     made["flow"] = _counted({"step": list(steps)}, pd.Series(steps))
     return made
 

@@ -1,8 +1,14 @@
 """The independent verifier: sound releases pass, every tampered one is caught."""
 
+import ast
+import hashlib
+import inspect
 import json
+import sys
+from pathlib import Path
 
 import disclose_world as world
+import numpy as np
 import pytest
 
 from leap_eval.disclosure.verify import Verdict, attack
@@ -110,7 +116,6 @@ def _moved(number):
     page = {"population": same, "cubes": {"ward": cube}, "views": {"ward": view}, "tells": tells}
     text = "ward,measure,value,low,high,marker\n"
     text += "".join(f"{w},children,{n},,,\n" for w, n in values.items())
-    import hashlib
 
     line = {"id": "ward", "file": "tables/ward.csv", "views": ["ward"], "dimensions": ["ward"],
             "sha256": hashlib.sha256(text.encode()).hexdigest()}  # fmt: skip
@@ -119,3 +124,28 @@ def _moved(number):
     files = {"tables/ward.csv": text.encode(), "manifest.json": json.dumps(manifest).encode()}
     cells = [[[w], n, n, False] for w, n in values.items()]
     return _Told(files, {**page, "outputs": [{"id": "ward", **view, "cells": cells}]})
+
+
+def test_the_verifier_uses_nothing_but_the_standard_library_numpy_and_scipy():
+    tree = ast.parse(Path(inspect.getsourcefile(attack)).read_text())
+    named = {n.names[0].name for n in ast.walk(tree) if isinstance(n, ast.Import)}
+    named |= {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    roots = {n.partition(".")[0] for n in named}
+    assert roots <= set(sys.stdlib_module_names) | {"numpy", "scipy"}
+
+
+def test_every_witness_is_checked_and_a_moved_one_is_named(home, kept):
+    assert sound(verdict(home, evidence=kept))
+    with np.load(kept / "witnesses.npz") as told:
+        arrays = {name: told[name] for name in told.files}
+    arrays["tables"][1:, 0] += 1
+    np.savez(kept / "witnesses.npz", **arrays)
+    assert "evidence: a witness contradicts the pages" in verdict(home, evidence=kept).broken
+
+
+def test_witnesses_that_lie_too_close_together_prove_nothing(home, kept):
+    with np.load(kept / "witnesses.npz") as told:
+        arrays = {name: told[name] for name in told.files}
+    arrays["most"] = arrays["least"]
+    np.savez(kept / "witnesses.npz", **arrays)
+    assert any("too close" in broken for broken in verdict(home, evidence=kept).broken)

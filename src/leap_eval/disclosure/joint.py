@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from leap_eval.disclosure import attack, cells, entries, known, rounding, targets
@@ -19,6 +21,7 @@ from leap_eval.disclosure.suppress import Conflict, Effort, Pattern
 from leap_eval.disclosure.targets import Targets
 from leap_eval.errors import DisclosureError
 
+WHOLE_ROUNDS = 5
 SHOWN_ALWAYS = {"total": ("linked_children",)}
 Own = Mapping[str, tuple[str, ...]]
 
@@ -68,33 +71,72 @@ def solve(
     draw: bytes, own: Own | None = None,
 ) -> Solved:  # fmt: skip
     """Solve all tables at once; where old releases leave no way, outputs declared last yield."""
-    kept, failed = list(tables), []
-    while True:
+
+    def attempt(kept: Sequence[str]) -> Solved:
         release = Release(name, tuple(o for n in kept for o in tables[n]), told.cubes)
+        failed = tuple(n for n in tables if n not in kept)
+        return _once(release, rules, told, before, draw, own or {}, failed)
+
+    kept, failed = list(tables), list[str]()
+    while True:
         try:
-            return _once(release, rules, told, before, draw, own or {}, tuple(failed))
+            solved = attempt(kept)
+            break
         except Conflict as conflict:
             if rules.review.on_conflict == "stop" or not kept:
                 raise
             at_fault = [n for n in kept if {o.id for o in tables[n]} & set(conflict.outputs)]
             failed.append((at_fault or kept)[-1])
             kept.remove(failed[-1])
+    # What yielded first may not have been in the way: as few as possible stay out.
+    for back in failed[:-1]:
+        with suppress(Conflict):
+            solved = attempt([n for n in tables if n in (*kept, back)])
+            kept.append(back)
+    return solved
 
 
 def _once(
     release: Release, rules: Rules, told: Counted, before: Before, draw: bytes, own: Own,
     failed: tuple[str, ...],
 ) -> Solved:  # fmt: skip
-    earlier = entries.earlier(before.lines, before.sealed or {}, release.name)
+    lines = [_ordered(line) for line in before.lines]
+    earlier = entries.earlier(lines, before.sealed or {}, release.name)
     problem, found = _problem([*earlier, release], rules, own)
     first = targets.primary(problem, known.need(rules))
     pattern = suppression.suppress(problem, found, first, effort(rules), draw)
+    pattern, shown = _whole(problem, found, pattern, rules)
     # The same audit decides, whatever the method: a fresh one, from nothing.
     if attack.audit(problem, found, pattern.withheld):
         raise DisclosureError("disclosure: the last audit found an open group; nothing is released")
-    shown = examples.find(problem, found, pattern.withheld, effort(rules), draw)
     texts = _texts(problem, pattern, rules, release.outputs)
     return Solved(release, rules, told, problem, found, pattern, shown, texts, failed)
+
+
+def _ordered(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a ledger line with its dimensions in their own order: the file sorts its keys."""
+    told = [
+        {**o, "nodes": {d: o["nodes"][d] for d in o["dimensions"]}} for o in line.get("outputs", ())
+    ]
+    return {**line, "outputs": told}
+
+
+def _whole(
+    problem: Problem, found: Targets, pattern: Pattern, rules: Rules
+) -> tuple[Pattern, examples.Witnesses]:
+    """Return a pattern that whole tables prove safe as well, withholding more where they cannot.
+
+    Where a whole programme proved that no such pair of tables is there, every free cell that
+    shares a child with the group goes: withholding more never narrows an attacker.
+    """
+    for _ in range(WHOLE_ROUNDS):
+        shown = examples.find(problem, found, pattern.withheld, rules.effort.boxes)
+        if not shown.unsafe.any():
+            return pattern, shown
+        touched = np.asarray((found.rows[shown.unsafe] @ problem.cells.T).sum(axis=0)).ravel() > 0
+        more = pattern.withheld | (touched & problem.free)
+        pattern = replace(pattern, withheld=more, method="repaired")
+    raise DisclosureError("disclosure: whole children give a group away; coarsen or leave it out")
 
 
 def _problem(releases: list[Release], rules: Rules, own: Own) -> tuple[Problem, Targets]:
