@@ -46,7 +46,7 @@ def _steps(output: Output, cube: Cube, rules: Rules) -> Iterator[Coarsening]:
             merged = {n: nodes[n] for n in codes if n not in worst[:many]}
             merged[f"other_{dimension}"] = tuple(c for n in worst[:many] for c in nodes[n])
             coarser = _counted(output, cube, {**output.nodes, dimension: merged}, rules)
-            yield Coarsening(f"take {', '.join(sorted(worst[:many]))} together", *coarser)
+            yield Coarsening(f"take the {many} smallest of {dimension} together", *coarser)
             if coarser[1] == 0:
                 break
     plain = [d for d in output.nodes if d != MEMBERSHIP]
