@@ -161,7 +161,7 @@ def _dominance(inside: pd.Series, rules) -> list[str]:
 def asked(python: Path, tables: dict[str, dict], threshold: int) -> dict:
     """Ask ACRO in its own environment."""
     told = {"threshold": threshold, "tables": [{"name": n, **t} for n, t in tables.items()]}
-    script = Path(__file__).with_name("acro_flags.py")
+    script = Path(__file__).with_name("peers") / "acro_flags.py"
     with tempfile.TemporaryDirectory() as home:
         run = subprocess.run(
             [python, script], input=json.dumps(told), capture_output=True, text=True, cwd=home,
