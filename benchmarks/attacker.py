@@ -76,9 +76,7 @@ def attack(
     blocks, releases = merged(world, facts), len(world.counts)
     who: list[tuple[tuple[frozenset[str], ...], int, int, int]] = []
     for cell in product(*blocks):
-        history = [
-            sum(counts.get(codes, 0) for codes in product(*cell)) for counts in world.counts
-        ]
+        history = [sum(counts.get(codes, 0) for codes in product(*cell)) for counts in world.counts]
         who += [(cell, *span) for span in stays(history)]
     truth = np.array([n for *_, n in who], float)
     inside = {
@@ -106,7 +104,9 @@ def attack(
             continue
         if 0 < size < threshold:
             tried += 1
-            least, most = interval(group.astype(float), matrix, np.array(low), np.array(high), whole)
+            least, most = interval(
+                group.astype(float), matrix, np.array(low), np.array(high), whole
+            )
             exact += most - least < 0.5
             below += bool(least >= 1 and most < threshold)
     return Recovered(tried, exact, below)
@@ -131,9 +131,7 @@ def groups(facts: list[Fact], blocks: Any, who: Any, present: list[Any]) -> Iter
             yield group
 
 
-def interval(
-    aim: Any, matrix: Any, low: Any, high: Any, whole: bool
-) -> tuple[float, float]:
+def interval(aim: Any, matrix: Any, low: Any, high: Any, whole: bool) -> tuple[float, float]:
     """Return the least and the most a group can hold, in whole children if asked."""
     ends = []
     for sense in (1.0, -1.0):

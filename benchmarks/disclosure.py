@@ -32,7 +32,9 @@ DRAW = b"benchmark"
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     for mode in ("tables", "cube"):
         parser.add_argument(f"--{mode}", action="store_true")
     parser.add_argument("--programmes", type=int)
@@ -81,7 +83,9 @@ def drawn(shape: tuple[int, ...], seed: int, small: float = 0.10, below: int = 5
     rng = np.random.default_rng(seed)
     effect = rng.normal(0, 0.5, shape)
     for axis, n in enumerate(shape):
-        effect = effect + rng.normal(0, 0.8, n).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        effect = effect + rng.normal(0, 0.8, n).reshape(
+            [-1 if a == axis else 1 for a in range(len(shape))]
+        )
     at, low, high = rng.random(shape), -5.0, 8.0
     for _ in range(40):
         level = (low + high) / 2
@@ -105,7 +109,9 @@ def declared(counts: Any, groups: int) -> Release:
     return Release("r", (Output("t", "c", nodes),), {"c": Cube(frame, tuple(names))})
 
 
-def solved(release: Release, told: argparse.Namespace, groups: bool = False) -> tuple[dict[str, Any], Any, Any]:
+def solved(
+    release: Release, told: argparse.Namespace, groups: bool = False
+) -> tuple[dict[str, Any], Any, Any]:
     """Protect a release's tables; return the figures, the problem and the pattern."""
     n = told.threshold
     need = targets.Need(n, n, n) if told.mode == "interval" else targets.Need(n, 0, 1)
@@ -115,7 +121,11 @@ def solved(release: Release, told: argparse.Namespace, groups: bool = False) -> 
     pattern = suppress.suppress(problem, found, first, suppress.Effort(), DRAW)
     seconds = time.process_time() - began
     ends = intervals(problem, targets.targets(problem, need, False), pattern.withheld)
-    inner = problem.cells.sum(axis=1).A1 if hasattr(problem.cells.sum(axis=1), "A1") else np.asarray(problem.cells.sum(axis=1)).ravel()
+    inner = (
+        problem.cells.sum(axis=1).A1
+        if hasattr(problem.cells.sum(axis=1), "A1")
+        else np.asarray(problem.cells.sum(axis=1)).ravel()
+    )
     finest = (inner == 1) & (problem.truth > 0)
     shown = problem.truth[finest & ~pattern.withheld].sum() / problem.truth[finest].sum()
     figures = {
@@ -157,7 +167,9 @@ def tables(told: argparse.Namespace) -> dict[str, Any]:
             made.append(figures)
     numbers = ("suppressed", "gap", "seconds", "exact", "below", "mass_shown")
     mean = {k: round(float(np.mean([m[k] for m in made])), 4) for k in numbers}
-    worst = {k: max(m[k] for m in made) for k in numbers} | {"mass_shown": min(m["mass_shown"] for m in made)}
+    worst = {k: max(m[k] for m in made) for k in numbers} | {
+        "mass_shown": min(m["mass_shown"] for m in made)
+    }
     proven = float(np.mean([m["optimal"] for m in made]))
     return {"mean": mean, "worst": worst, "proven": proven, "tables": made}
 
@@ -165,7 +177,12 @@ def tables(told: argparse.Namespace) -> dict[str, Any]:
 def export(path: Path, release: Release, groups: int) -> None:
     frame = release.cubes["c"].counts.rename(columns={"children": "freq"})
     if groups:
-        area = {c: g for g, codes in release.outputs[0].nodes["d1"].items() if g[0] == "g" for c in codes}
+        area = {
+            c: g
+            for g, codes in release.outputs[0].nodes["d1"].items()
+            if g[0] == "g"
+            for c in codes
+        }
         frame.insert(2, "g", frame["d1"].map(area))
     path.parent.mkdir(parents=True, exist_ok=True)
     frame.to_csv(path, index=False)
@@ -187,7 +204,9 @@ def leap(told: argparse.Namespace) -> Release:
     """Draw the LEAP cube: wards x services x ages never published, three linked tables."""
     rng = np.random.default_rng(told.seed)
     shape = (told.wards, told.services, told.ages)
-    ward, service, age = (rng.lognormal(0, s, n) for s, n in zip((0.4, 0.9, 0.4), shape, strict=True))
+    ward, service, age = (
+        rng.lognormal(0, s, n) for s, n in zip((0.4, 0.9, 0.4), shape, strict=True)
+    )
     share = np.einsum("i,j,k->ijk", ward, service, age)
     share *= rng.lognormal(0, 0.5, (shape[0], shape[1], 1)) * rng.lognormal(0, 0.5, (1, *shape[1:]))
     counts = rng.multinomial(told.children or 16039, (share / share.sum()).ravel())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from dataclasses import replace
@@ -20,12 +21,14 @@ SERVICES = ("s0", "s1", "s2")
 NAMES = ("area", "age", "service")
 
 
-def cuts(codes: tuple[str, ...], chance: np.random.Generator, most: int) -> dict[str, tuple[str, ...]]:
+def cuts(
+    codes: tuple[str, ...], chance: np.random.Generator, most: int
+) -> dict[str, tuple[str, ...]]:
     """Cut an ordered code list into bands at random places."""
     n = int(chance.integers(2, most + 1))
     at = sorted(chance.choice(np.arange(1, len(codes)), n - 1, replace=False).tolist())
     ends = [0, *at, len(codes)]
-    bands = [codes[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    bands = [codes[a:b] for a, b in itertools.pairwise(ends)]
     return {"-".join((b[0], b[-1])): b for b in bands}
 
 
@@ -41,10 +44,14 @@ def programme(seed: int, told: Any) -> tuple[list[Release], list[dict[tuple[str,
     for number in range(releases):
         if number:
             stay = chance.random(len(people)) > 0.03
-            people = np.concatenate([people[stay], chance.choice(len(share), int(chance.integers(1, 15)), p=share)])
+            people = np.concatenate(
+                [people[stay], chance.choice(len(share), int(chance.integers(1, 15)), p=share)]
+            )
         full = np.bincount(people, minlength=len(share))
         at = np.unravel_index(np.arange(len(share)), [len(c) for c in codes])
-        frame = pd.DataFrame({d: [c[i] for i in a] for d, c, a in zip(NAMES[:dims], codes, at, strict=True)})
+        frame = pd.DataFrame(
+            {d: [c[i] for i in a] for d, c, a in zip(NAMES[:dims], codes, at, strict=True)}
+        )
         frame = frame.assign(children=full)
         outputs = []
         for k in range(told.outputs or int(chance.integers(1, 3))):
@@ -62,7 +69,9 @@ def programme(seed: int, told: Any) -> tuple[list[Release], list[dict[tuple[str,
 
 def run(told: Any) -> dict[str, Any]:
     """Release every programme one release at a time, then attack all of it."""
-    total = {k: 0 for k in ("releases", "targets", "exact", "below", "withheld", "joint", "conflicts")}
+    total = dict.fromkeys(
+        ("releases", "targets", "exact", "below", "withheld", "joint", "conflicts"), 0
+    )
     began, slowest = time.process_time(), 0.0
     need = targets.Need(told.threshold, told.threshold, told.threshold)
     for seed in range(told.programmes):
@@ -90,8 +99,8 @@ def run(told: Any) -> dict[str, Any]:
         if seed % 20 == 19:
             print(seed + 1, total, file=sys.stderr, flush=True)
     ratio = total["withheld"] / max(total.pop("joint"), 1)
-    return {"programmes": told.programmes, **total, "joint_ratio": round(ratio, 4),
-            "slowest": round(slowest, 2), "seconds": round(time.process_time() - began, 1)}  # fmt: skip
+    seconds = {"slowest": round(slowest, 2), "seconds": round(time.process_time() - began, 1)}
+    return {"programmes": told.programmes, **total, "joint_ratio": round(ratio, 4), **seconds}
 
 
 def release_(done: list[Release], release: Release, need: Any, own: Any) -> tuple[Release, int]:
