@@ -58,8 +58,8 @@ class Pool:
         up, down = np.zeros(targets), np.zeros(targets)
         if self.moves:
             cells = np.array([c for c, _ in self.moves])
-            fits = ((cells >= low - TINY) & (cells <= high + TINY)).all(axis=1)
-            moved = np.array([t for (_, t), f in zip(self.moves, fits, strict=True) if f])
+            fits = np.flatnonzero(((cells >= low - TINY) & (cells <= high + TINY)).all(axis=1))
+            moved = np.array([self.moves[i][1] for i in fits])
             if len(moved):
                 up, down = np.maximum(moved.max(axis=0), 0), np.minimum(moved.min(axis=0), 0)
         return up, down

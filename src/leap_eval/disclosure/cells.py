@@ -99,6 +99,13 @@ def collect(
     marker says "not zero". A cell of fewer than `families` families is sensitive. Of a
     `secret` cell not even "none" may be told: its marker says nothing.
     """
+    for release in releases:
+        for output in release.outputs:
+            if output.cube not in release.cubes:
+                raise DisclosureError(
+                    f"{output.id}: has no cube {output.cube}; name one that is read"
+                )
+            cliques.check(output.cube, release.cubes[output.cube])
     _codes_stay(releases)
     parts = cliques.refine(releases)
     found = cliques.build(releases, parts)
@@ -170,8 +177,6 @@ def _release(
 ) -> None:
     release, last = releases[number], number == len(releases) - 1
     for output in release.outputs:
-        if output.cube not in release.cubes:
-            raise DisclosureError(f"{output.id}: has no cube {output.cube}; name one that is read")
         for clique, keys, matrix in _tables(output, release, number, found, parts):
             size = int(np.prod(found[clique].shape))
             within = (matrix @ atoms.incidence(clique, number, size)).tocsr()

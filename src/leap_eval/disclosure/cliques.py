@@ -21,6 +21,7 @@ from leap_eval.errors import DisclosureError
 
 Axis = tuple[str, str]  # (dimension, "") or (membership dimension, one of its codes)
 USED = ("not_used", "used")
+BOTH = np.array([[1, 0], [0, 1], [1, 1]], bool)
 # Cube, service, the finest codes by dimension, used or not, first and last release.
 Label = tuple[str, str, tuple[tuple[str, tuple[str, ...]], ...], str, int, int]
 
@@ -87,6 +88,22 @@ class Group:
     sets: tuple[Bools, ...]
 
 
+def check(name: str, cube: Cube) -> None:
+    """Refuse a cube that cannot be counts of children, by its name."""
+    columns = [*cube.dimensions, *(["used"] if cube.membership else [])]
+    if missing := [c for c in (*columns, "children") if c not in cube.counts]:
+        raise DisclosureError(f"results/cubes/{name}: {missing[0]} is not there; rerun its stage")
+    told = cube.counts["children"].to_numpy(float)
+    if not (np.isfinite(told) & (told >= 0) & (told % 1 == 0)).all():
+        raise DisclosureError(
+            f"results/cubes/{name}: children must be whole and 0 or more; rerun its stage"
+        )
+    if cube.counts.duplicated(columns).any():
+        raise DisclosureError(
+            f"results/cubes/{name}: a row stands twice; mend the stage that made it"
+        )
+
+
 def refine(releases: Sequence[Release]) -> dict[tuple[str, str], Parts]:
     """Return the common refinement of every dimension over all outputs of all releases."""
     codes: dict[tuple[str, str], set[str]] = {}
@@ -126,7 +143,7 @@ def build(releases: Sequence[Release], parts: dict[tuple[str, str], Parts]) -> l
     found: dict[tuple[str, str], Clique] = {}
     for number, release in enumerate(releases):
         for name in sorted({o.cube for o in release.outputs}):
-            for code, axes, counts, families in _split(release.cubes[name], name, parts):
+            for code, axes, counts, families in _split(release.cubes[name], parts):
                 shape = tuple(_size(release.cubes[name].population, a, parts) for a in axes)
                 clique = found.setdefault(
                     (name, code),
@@ -146,21 +163,10 @@ def _size(population: str, axis: Axis, parts: dict[tuple[str, str], Parts]) -> i
 
 
 def _split(
-    cube: Cube, name: str, parts: dict[tuple[str, str], Parts]
+    cube: Cube, parts: dict[tuple[str, str], Parts]
 ) -> Iterator[tuple[str, tuple[Axis, ...], Floats, Floats]]:
     table, member = cube.counts, cube.membership
-    columns = [*cube.dimensions, *(["used"] if member else [])]
-    if missing := [c for c in (*columns, "children") if c not in table]:
-        raise DisclosureError(f"results/cubes/{name}: {missing[0]} is not there; rerun its stage")
     told = table["children"].to_numpy(float)
-    if not (np.isfinite(told) & (told >= 0) & (told % 1 == 0)).all():
-        raise DisclosureError(
-            f"results/cubes/{name}: children must be whole and 0 or more; rerun its stage"
-        )
-    if table.duplicated(columns).any():
-        raise DisclosureError(
-            f"results/cubes/{name}: a row stands twice; mend the stage that made it"
-        )
     plain = [d for d in cube.dimensions if d != member]
     at = [table[d].map(parts[cube.population, d].part).to_numpy(int) for d in plain]
     sizes = [parts[cube.population, d].size for d in plain]

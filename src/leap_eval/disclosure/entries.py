@@ -40,7 +40,12 @@ def _output(output: Output, problem: Problem, withheld: Bools) -> dict[str, Any]
         told.append([list(key[1:]), low, None if np.isinf(high) else high, bool(withheld[row])])
     nodes = {d: {n: list(c) for n, c in named.items()} for d, named in output.nodes.items()}
     skip = sorted(list(key[1:]) for key in output.skip)
-    return {"id": output.id, "cube": output.cube, "nodes": nodes, "skip": skip, "cells": told}
+    # JSON written with sorted keys loses their order, and the order of a key hangs on it.
+    order = [[d, list(named)] for d, named in output.nodes.items()]
+    return {
+        "id": output.id, "cube": output.cube, "dimensions": [d for d, _ in order],
+        "nodes": nodes, "order": order, "skip": skip, "cells": told,
+    }  # fmt: skip
 
 
 def seal(cubes: Mapping[str, Cube]) -> pd.DataFrame:
@@ -62,9 +67,10 @@ def read(told: Mapping[str, Any], sealed: pd.DataFrame) -> Release:
         cubes[cube] = Cube(
             counts, tuple(said["dimensions"]), said["membership"], said["population"]
         )
-    outputs, shown = [], {}
+    outputs: list[Output] = []
+    shown: dict[Key, Told] = {}
     for o in told["outputs"]:
-        nodes = {d: {n: tuple(c) for n, c in named.items()} for d, named in o["nodes"].items()}
+        nodes = {d: {n: tuple(o["nodes"][d][n]) for n in named} for d, named in o["order"]}
         skip = frozenset((o["id"], *key) for key in o["skip"])
         outputs.append(Output(o["id"], o["cube"], nodes, skip))
         shown |= {(o["id"], *key): _told(low, high, hid) for key, low, high, hid in o["cells"]}

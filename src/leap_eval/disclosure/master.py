@@ -78,12 +78,14 @@ class linear:  # noqa: N801 - reads as a verb where it is used
         for at, told in self._cuts.rows[self._told :]:
             self._solver.addRow(1.0, highspy.kHighsInf, len(at), at.astype(np.int32), told)
         self._told = len(self._cuts.rows)
+        base = float(self._cost[self._cuts.must].sum())
+        if not len(self._cuts.places):
+            return self._cuts.must.astype(float), base
         self._solver.run()
         if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             raise DisclosureError("disclosure: no pattern can protect these tables; leave one out")
         x = self._cuts.must.astype(float)
         x[self._cuts.places] = np.clip(np.array(self._solver.getSolution().col_value), 0, 1)
-        base = float(self._cost[self._cuts.must].sum())
         return x, base + float(self._solver.getInfo().objective_function_value)
 
 

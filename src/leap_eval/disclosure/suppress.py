@@ -52,7 +52,7 @@ class Pattern:
     asked: int  # programmes the attackers solved
 
 
-class Conflict(DisclosureError):
+class Conflict(DisclosureError):  # noqa: N818 - an answer with choices, not a fault
     """Not even withholding all that is free protects these groups."""
 
     def __init__(self, outputs: tuple[str, ...], cells: tuple[Key, ...]) -> None:
@@ -149,10 +149,12 @@ def suppress(
 def _possible(search: Search) -> None:
     every = search.must | search.free
     if unsafe := search.opened(every.astype(float)):
-        told = {search.problem.keys[i] for o in unsafe for i in np.flatnonzero(o.high.duals)}
-        last = {search.problem.keys[i] for i in np.flatnonzero(search.free)}
-        outputs = tuple(dict.fromkeys(k[1] for k in sorted(last)))
-        raise Conflict(outputs, tuple(sorted(told - last)))
+        held = {int(i) for o in unsafe for b in (o.high, o.low) for i in np.flatnonzero(b.duals)}
+        held -= set(np.flatnonzero(every).tolist())
+        names = search.problem.names.items()
+        outputs = dict.fromkeys(key[0] for key, row in names if row in held)
+        outputs = outputs or dict.fromkeys(key[0] for key, _ in names)
+        raise Conflict(tuple(outputs), tuple(search.problem.keys[i] for i in sorted(held)))
 
 
 def _linear(search: Search, effort: Effort) -> float:
@@ -212,7 +214,7 @@ def _met(search: Search, bound: float) -> bool:
 
 
 def cuts(attacker: Attacker, o: Open) -> list[tuple[Floats, float]]:
-    """Return what must be withheld for an open target: weights over cells, and what they must sum to.
+    """Return what must be withheld for an open target: weights of cells, and the least sum.
 
     With row duals l, the bound is at most the truth, plus what shown intervals and the
     atoms' own bounds give, plus l+ (how far a withheld cell may rise) or l- (may fall).

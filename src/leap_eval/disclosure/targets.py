@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from leap_eval.disclosure.cells import Problem
+from leap_eval.disclosure.cells import SHOWN, Problem
 from leap_eval.disclosure.cliques import Group
 from leap_eval.disclosure.declare import Bools, Floats, Ints
 
@@ -44,7 +44,8 @@ class Targets:
 def primary(problem: Problem, need: Need) -> Bools:
     """Return which cells are withheld for themselves."""
     small = (problem.truth > 0) & (problem.truth < need.threshold)
-    return (small | problem.few) & (problem.fixed != 0)
+    sensitive: Bools = (small | problem.few) & (problem.fixed != SHOWN)
+    return sensitive
 
 
 def targets(problem: Problem, need: Need, groups: bool = True) -> Targets:
@@ -64,10 +65,9 @@ def add(found: Targets, more: Targets) -> Targets:
     """Return both sets of targets as one."""
     return Targets(
         sparse.vstack([found.rows, more.rows]).tocsr(),
-        *(
-            np.concatenate([getattr(found, n), getattr(more, n)])
-            for n in ("truth", "upper", "width")
-        ),
+        np.concatenate([found.truth, more.truth]),
+        np.concatenate([found.upper, more.upper]),
+        np.concatenate([found.width, more.width]),
         (*found.why, *more.why),
     )
 

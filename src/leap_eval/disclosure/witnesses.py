@@ -20,6 +20,9 @@ from leap_eval.disclosure.declare import Bools, Floats, Ints
 from leap_eval.disclosure.targets import Targets
 
 NODES = 2000
+SIZE = 6  # codes per dimension of a box in which all open targets are moved at once
+CROWD = 20.0  # no atom of such a box moves further
+SEED = 15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,20 +69,30 @@ def find(
     kept = _Found([sparse.csr_matrix((1, len(problem.atoms)))], np.zeros(n), np.zeros(n),
                   np.zeros(n, np.int64), np.zeros(n, np.int64))  # fmt: skip
     unsafe = np.zeros(n, bool)
-    _corners(attacker, kept)
-    nearest, axes = Nearest(attacker), _axes(problem)
+    axes, chance = _axes(problem), np.random.default_rng(SEED)
+    if not _corners(attacker, kept):
+        for q in attacker.aims.tolist():
+            if boxes > 0 and not _enough(found, kept)[q]:
+                boxes -= 1
+                inside = _around(axes, found.rows[q].indices, chance)
+                aims = found.rows[np.flatnonzero(~_enough(found, kept))].sum(axis=0)
+                _boxed(attacker, kept, np.asarray(aims).ravel(), inside, CROWD)
+    nearest = Nearest(attacker)
     for q in attacker.aims[~_enough(found, kept)[attacker.aims]].tolist():
         for sense in (1.0, -1.0):
             if not _enough(found, kept)[q]:
-                move = nearest.move(found.rows[q], sense, _far(found, kept, q, sense))
+                far = _far(found, kept, q, sense)
+                move = nearest.move(found.rows[q], sense, far)
                 if not _keep(attacker, kept, np.round(move)) and boxes > 0:
                     boxes -= 1
-                    _boxed(attacker, kept, q, sense, _box(axes, move))
+                    aim = sense * found.rows[q].toarray().ravel()
+                    _boxed(attacker, kept, aim, _box(axes, move), far)
     for q in attacker.aims[~_enough(found, kept)[attacker.aims]].tolist():
         if boxes > 0:
             boxes -= 1
-            every = np.arange(len(problem.atoms))
-            done = [_boxed(attacker, kept, q, s, every) for s in (1.0, -1.0)]
+            aim, every = found.rows[q].toarray().ravel(), np.arange(len(problem.atoms))
+            far = float(found.width[q] + found.upper[q])
+            done = [_boxed(attacker, kept, s * aim, every, far) for s in (1.0, -1.0)]
             unsafe[q] = all(done) and not _enough(found, kept)[q]
     open_ = np.zeros(n, bool)
     open_[attacker.aims] = ~_enough(found, kept)[attacker.aims]
@@ -119,6 +132,17 @@ def _axes(problem: Problem) -> list[Ints]:
         codes = {c: i for i, c in enumerate(dict.fromkeys(t for t in told if t is not None))}
         made.append(np.array([-1 if t is None else codes[t] for t in told]))
     return made
+
+
+def _around(axes: list[Ints], core: Ints, chance: np.random.Generator) -> Ints:
+    """Return the atoms of a few codes per dimension, some of the target's own among them."""
+    inside = np.ones(len(axes[0]), bool)
+    for codes in axes:
+        every = chance.permutation(np.unique(codes[codes >= 0]))
+        mine = np.isin(every, codes[core])
+        chosen = np.concatenate([every[mine][: SIZE // 2 + 1], every[~mine]])[:SIZE]
+        inside &= (codes < 0) | np.isin(codes, chosen)
+    return np.flatnonzero(inside)
 
 
 def _box(axes: list[Ints], move: Floats) -> Ints:
@@ -175,33 +199,39 @@ class Nearest:
         return np.asarray(told[: self._n] - told[self._n : 2 * self._n])
 
 
-def _corners(attacker: Attacker, kept: _Found) -> None:
-    """Keep those of the attacker's own corners that are whole."""
-    found = attacker.targets
-    for q in attacker.aims:
+def _corners(attacker: Attacker, kept: _Found) -> bool:
+    """Keep those of the attacker's own corners that are whole; stop if hardly any is."""
+    found, tried, whole = attacker.targets, 0, 0
+    for q in attacker.aims.tolist():
         for sense in (1.0, -1.0):
             if not _enough(found, kept)[q]:
                 corner = attacker.bound(found.rows[q], sense).table - attacker.problem.atoms
-                _keep(attacker, kept, np.round(corner))
+                tried, whole = tried + 1, whole + _keep(attacker, kept, np.round(corner))
+                if tried >= 20 and 4 * whole < tried:
+                    return False
+    return True
 
 
-def _boxed(attacker: Attacker, kept: _Found, q: int, sense: float, inside: Ints) -> bool:
-    """Move one target as far as some atoms allow, the rest at the truth; tell whether proven."""
-    problem, row = attacker.problem, attacker.targets.rows[q][:, inside]
+def _boxed(attacker: Attacker, kept: _Found, aim: Floats, inside: Ints, far: float) -> bool:
+    """Move what is aimed at as far as some atoms allow, the rest at the truth.
+
+    Tells whether a table was kept and is proven to go as far as any of these atoms.
+    """
+    problem, (low, high) = attacker.problem, attacker.interval
     rows = sparse.vstack([problem.cells[:, inside], problem.ties[:, inside]]).tocsr()
     used = np.flatnonzero(np.diff(rows.indptr))
-    rows, (low, high) = rows[used], attacker.interval
     nothing = np.zeros(problem.ties.shape[0])
-    aim = sense * np.asarray(row.todense()).ravel()
-    far = max(_far(attacker.targets, kept, q, sense), 1.0)
+    ends = [np.concatenate([side - problem.truth, nothing])[used] for side in (low, high)]
+    most = np.full(len(inside), CROWD if far == CROWD else np.inf)
     lp = programme(
-        sparse.vstack([rows, sparse.csr_matrix(aim)]).tocsr(), -aim, -problem.atoms[inside],
-        np.full(len(inside), np.inf), np.append(np.concatenate([low - problem.truth, nothing])[used], 0),
-        np.append(np.concatenate([high - problem.truth, nothing])[used], far),
+        sparse.vstack([rows[used], sparse.csr_matrix(aim[inside])]).tocsr(), -aim[inside],
+        -problem.atoms[inside], most,
+        np.append(ends[0], 0), np.append(ends[1], np.inf if far == CROWD else far),
     )  # fmt: skip
     lp.integrality_ = [highspy.HighsVarType.kInteger] * len(inside)
     solver = quiet()
     solver.setOptionValue("mip_max_nodes", NODES)
+    solver.setOptionValue("mip_rel_gap", 0.2 if far == CROWD else 0.0)
     solver.passModel(lp)
     solver.run()
     done = solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
