@@ -71,6 +71,7 @@ def line(solved: Solved, manifest: Mapping[str, Any], digest: str) -> dict[str, 
         "name": solved.release.name,
         "rules": rules_hash(solved.rules),
         "preset": solved.rules.preset,
+        "solver": {"method": solved.pattern.method, "gap": round(solved.pattern.gap, 4)},
         "audiences": {o["id"]: o["audience"] for o in manifest["outputs"]},
         "files": {o["file"]: o["sha256"] for o in manifest["outputs"]},
         "manifest": digest,
@@ -98,7 +99,7 @@ def witnesses(solved: Solved) -> bytes:
         "open": shown.open,
     }
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
 
 

@@ -79,7 +79,7 @@ def _beside(row: Any) -> tuple[int, ...]:
 
 def _near(table: pd.DataFrame, gap: int, eligible: Eligible) -> set[int]:
     """Return the rows whose children are all but a few of a larger group's."""
-    rows = list(table.itertuples(index=False))
+    rows: list[Any] = list(table.itertuples(index=False))
     near = set()
     for at, row in enumerate(rows):
         larger = [b.n_arm for b in rows if b is not row and _holds(b, row)]

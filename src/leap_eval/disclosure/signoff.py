@@ -164,7 +164,7 @@ def export(asked: Asked) -> str:
     signed = json.dumps(asked.told(), sort_keys=True, indent=1).encode() + b"\n"
     place = archive.write_export(asked.name, zipped({**content, "signed.json": signed}))
     manifest = hashlib.sha256(content["manifest.json"]).hexdigest()
-    archive.record(asked.name, manifest, asked.content, list(asked.decisions))
+    archive.record(asked.name, manifest, asked.content, [dict(d) for d in asked.decisions])
     return place
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-from leap_eval.reference.labels import labels
+from leap_eval.reference.labels import figures, labels
 from leap_eval.reference.wording import wording
 
 
@@ -18,6 +18,6 @@ def vocabulary() -> frozenset[str]:
 
 @cache
 def codes() -> frozenset[str]:
-    """Return every code that has a label or a wording."""
+    """Return every code that has a label or a wording, and the kinds of figures."""
     told = {str(code) for kind in labels().values() for code in kind}
-    return frozenset(told | set(labels()) | set(wording()))
+    return frozenset(told | set(labels()) | set(wording()) | set(figures()["kinds"]))
