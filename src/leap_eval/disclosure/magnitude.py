@@ -25,7 +25,8 @@ def dominated(total: ArrayLike, top1: ArrayLike, top2: ArrayLike, rules: Rules) 
     said = rules.summaries.dominance
     leans = (whole > 0) & (100 * (first + second) >= said.k * whole)
     guessed = (first > 0) & (100 * (whole - first - second) < said.p * first)
-    return leans | guessed
+    found: Bools = leans | guessed
+    return found
 
 
 def percentile_ok(n: int, share: float, rules: Rules) -> bool:
@@ -39,7 +40,8 @@ def classes(part: ArrayLike, whole: ArrayLike, rules: Rules) -> Bools:
     some, everyone = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
     share = np.divide(some, everyone, out=np.full(len(some), 0.5), where=everyone > 0)
     said = rules.class_disclosure
-    return (share <= said.low) | (share >= said.high)
+    found: Bools = (share <= said.low) | (share >= said.high)
+    return found
 
 
 def ratio(part: float | None, whole: float | None, decimals: int) -> str:
