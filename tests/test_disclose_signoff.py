@@ -3,14 +3,16 @@
 import io
 import json
 import shutil
+import subprocess
 import zipfile
 
 import disclose_world as world
 import pytest
 from typer.testing import CliRunner
 
-from leap_eval.cli import _register, app
+from leap_eval.cli import _register, app, release
 from leap_eval.disclosure import gate, signoff
+from leap_eval.disclosure.rules import read_rules
 from leap_eval.disclosure.signoff import Decision
 from leap_eval.disclosure.verify import attack
 from leap_eval.errors import DisclosureError, StorageError
@@ -265,3 +267,58 @@ def _raised(output):
         [k, lo + 1, hi + 1, w] if not w else [k, lo, hi, w] for k, lo, hi, w in output["cells"]
     ]
     return {**output, "cells": cells}
+
+
+def test_where_the_rules_say_stop_a_conflict_stops(house):
+    signoff.export(judged())
+    before = gate.Before(archive.lines(), archive.sealed(archive.lines()))
+    cubes = world.frames(world.children().iloc[3:])
+    rules = read_rules("review: {on_conflict: stop}")
+    with pytest.raises(DisclosureError, match="is not enough"):
+        gate.vet(world.proposal("2025-q2", rules), cubes, before, b"secret", world.OWN)
+
+
+def keyed(house, person):
+    """Make a key for a person and name it in allowed_signers."""
+    key = house / person
+    asked = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key]
+    subprocess.run(asked, check=True, capture_output=True)
+    with open(house / "allowed_signers", "a") as file:
+        file.write(f"{person} {(house / f'{person}.pub').read_text()}")
+    return key
+
+
+def signature(key, text):
+    told = subprocess.run(
+        ["ssh-keygen", "-Y", "sign", "-n", release.NAMESPACE, "-f", key],
+        input=text.encode(), capture_output=True, check=True,
+    )  # fmt: skip
+    place = key.with_suffix(".sig")
+    place.write_bytes(told.stdout)
+    return place
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen")
+@pytest.mark.requirement("R31")
+def test_outside_a_demo_a_judgement_needs_the_approvers_own_signature(house):
+    asked = signoff.request(NAME, "ann")
+    mine, other_key = keyed(house, "ben"), keyed(house, "cleo")
+    good, stranger = signature(mine, asked.content), signature(other_key, asked.content)
+    assert "BEGIN SSH SIGNATURE" in release._signed(asked, "ben", good)
+    for wrong in (None, stranger, signature(mine, "another content")):
+        with pytest.raises(DisclosureError, match="sign"):
+            release._signed(asked, "ben", wrong)
+
+
+def test_an_approver_is_walked_through_every_output_one_by_one(house):
+    if not app.registered_commands:
+        _register()
+    signoff.request(NAME, "demo_analyst")
+    many = len(json.loads((house / "release/manifest.json").read_text())["outputs"])
+    answers = "pass\nlooked at every cell\n" * many
+    asked = ["release", "check", NAME, "--as", "demo_lead"]
+    told = CliRunner().invoke(app, asked, input=answers)
+    assert told.exit_code == 0, told.output
+    assert told.output.count("since the last release: new") == many
+    assert "whom each service reaches" in told.output or "(reach)" in told.output
+    assert "1 judgement missing" in told.output

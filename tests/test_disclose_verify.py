@@ -5,11 +5,14 @@ import hashlib
 import inspect
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import disclose_world as world
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from leap_eval.disclosure.verify import Verdict, attack
 
@@ -154,3 +157,16 @@ def test_witnesses_that_lie_too_close_together_prove_nothing(home, kept):
     arrays["most"] = arrays["least"]
     np.savez(kept / "witnesses.npz", **arrays)
     assert any("too close" in broken for broken in verdict(home, evidence=kept).broken)
+
+
+@pytest.mark.requirement("R32")
+@settings(max_examples=12, deadline=None)
+@given(
+    seed=st.integers(0, 10_000), many=st.integers(40, 900),
+    rates=st.tuples(*[st.floats(0, 0.6)] * 3),
+)  # fmt: skip
+def test_whatever_the_children_no_attacker_recovers_a_small_group(seed, many, rates):
+    with tempfile.TemporaryDirectory() as folder:
+        home = world.laid(world.vetted(seed, many, rates), Path(folder) / "release")
+        for integer in (False, True):
+            assert sound(verdict(home, integer=integer))

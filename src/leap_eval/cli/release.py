@@ -8,7 +8,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
 
 from leap_eval.errors import DisclosureError
@@ -145,8 +144,9 @@ def _walk(asked: Asked) -> dict[str, Decision]:
         )
         rows = (root() / "release" / line["file"]).read_text(encoding="utf-8").splitlines()
         typer.echo("\n".join(rows[:12]))
-        words = click.Choice(list(signoff.ORDER))
-        verdict = typer.prompt("verdict", default=line["verdict"], type=words)
+        verdict = typer.prompt("pass, review or fail", default=line["verdict"])
+        if verdict not in signoff.ORDER:
+            raise DisclosureError(f"{output}: a verdict is pass, review or fail; check again")
         why = typer.prompt("why", default="", show_default=False)[: signoff.WHY_CHARACTERS]
         said[output] = signoff.Decision(verdict=verdict, why=why)
     return said
