@@ -241,6 +241,11 @@ def test_children_who_left_between_two_releases_are_told_by_neither(house, gone)
     # The old total stands; a new one beside it would count the few who left, so the flow yields.
     failed = [o["id"] for o in told.manifest["outputs"] if o["verdict"] == "fail"]
     assert failed == (["flow"] if gone < 10 else [])
+    ways = told.conflicts.set_index(["output", "choice"])["cells_shown"]
+    assert set(ways.index) == {
+        (f, w) for f in failed for w in ("hold", "coarsen", "round", "withhold")
+    }
+    assert all(ways[f, "round"] >= ways[f, "withhold"] == 0 for f in failed)
     export("2025-q2")
     assert [line["name"] for line in archive.lines()] == [NAME, "2025-q2"]
 

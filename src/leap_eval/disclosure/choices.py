@@ -9,8 +9,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from leap_eval.disclosure import rounding
 from leap_eval.disclosure.declare import ALL, Cube, Nodes, Output
-from leap_eval.disclosure.rules import Rules
+from leap_eval.disclosure.rules import Rules, preset
 
 MEMBERSHIP = "service"
 COLUMNS = ["output", "withheld", "small_themselves", "to_protect_others", "smallest_coarsening"]
@@ -72,8 +73,10 @@ def _counted(output: Output, cube: Cube, nodes: Nodes, rules: Rules) -> tuple[in
 def _cells(cube: Cube, nodes: Nodes) -> np.ndarray:
     """Return the counts of the inner cells of these nodes."""
     table = cube.counts
-    if cube.membership:
+    if cube.membership in nodes:
         table = table[table["used"] == "used"]
+    elif cube.membership:  # every service splits the same children: one of them counts all
+        table = table[table[cube.membership] == table[cube.membership].min()]
     keys = []
     for dimension, told in nodes.items():
         of = {c: n for n, codes in told.items() if n != ALL for c in codes}
@@ -100,3 +103,28 @@ def table(
         rows.append((name, len(mine), sum(mine), len(mine) - sum(mine), words or "none needed"
                      if not mine else words or "none found"))  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def priced(
+    failed: Mapping[str, Sequence[Output]], cubes: Mapping[str, Cube], rules: Rules,
+    told: Mapping[str, int],
+) -> pd.DataFrame:  # fmt: skip
+    """Return what each way out of a conflict would show of an output that had to yield.
+
+    `told` holds how many cells of each table the last release showed. A price, not a promise:
+    the joint audit decides about whatever is declared next.
+    """
+    rounds = preset("hes")
+    rows = []
+    for name, outputs in failed.items():
+        counts = [_cells(cubes[o.cube], o.nodes) for o in outputs]
+        every = np.concatenate(counts)
+        coarser = [smallest(o, cubes[o.cube], rules) for o in outputs]
+        shows = {
+            "hold": sum(told.get(o.id, 0) for o in outputs),
+            "coarsen": sum(c.cells for c in coarser if c),
+            "round": int((~rounding.shown(every, rounds).hidden).sum()),
+            "withhold": 0,
+        }
+        rows += [(name, choice, n, len(every)) for choice, n in shows.items()]
+    return pd.DataFrame(rows, columns=["output", "choice", "cells_shown", "cells"])

@@ -45,6 +45,7 @@ class Released:
     manifest: dict[str, Any]
     kept: Kept | None = None
     choices: pd.DataFrame = field(default_factory=pd.DataFrame)  # for the evaluator alone
+    conflicts: pd.DataFrame = field(default_factory=pd.DataFrame)  # ways out for what yielded
 
     def summary(self) -> pd.DataFrame:
         """Return, by output, how much is shown and how much withheld."""
@@ -88,7 +89,16 @@ def vet(
     digest = hashlib.sha256(files["manifest.json"]).hexdigest()
     kept = Kept(examples, evidence.line(solved, manifest, digest), evidence.sealed(solved))
     coarser = choices.table(tables, told.cubes, rules, solved.primary)
-    return Released(files, manifest, kept, coarser)
+    failed = {name: tables[name] for name in solved.failed}
+    ways = choices.priced(failed, told.cubes, rules, _shown_before(before, proposal.name))
+    return Released(files, manifest, kept, coarser, ways)
+
+
+def _shown_before(before: Before, name: str) -> dict[str, int]:
+    """Return how many cells of each table the last release showed."""
+    past = [line for line in before.lines if line["name"] != name]
+    told = past[-1]["outputs"] if past else []
+    return {o["id"]: sum(not withheld for *_, withheld in o["cells"]) for o in told}
 
 
 def _rows(
