@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -18,11 +19,10 @@ from leap_eval.findings.document import Heading, Node, Part, para
 from leap_eval.findings.release import Release, opened
 from leap_eval.findings.screen import html, slug
 from leap_eval.findings.sections.about import title as titled
-from leap_eval.findings.sections.counts import folded
-from leap_eval.findings.tables import table
-from leap_eval.findings.words import day
+from leap_eval.findings.tables import folded, table
+from leap_eval.findings.words import day, label, say
 
-READERS = {"leap": "the programme", "partners": "partners", "funder": "the funder"}
+AUDIENCES = ("leap", "partners", "funder")
 MOST_BYTES = 700_000
 
 
@@ -36,8 +36,8 @@ def story(
     notebook: dict[str, Any], release: Release, audience: str, facts: dict[str, str]
 ) -> tuple[Node, ...]:
     """Return all that stands on the page in the notebook's order, then the tables left over."""
-    if audience not in READERS:
-        raise PageError(f"findings: the audience must be one of {', '.join(READERS)}")
+    if audience not in AUDIENCES:
+        raise PageError(f"findings: the audience must be one of {', '.join(AUDIENCES)}")
     told: list[Node] = []
     shown: set[str] = set()
     for block in read_blocks(notebook, release, audience):
@@ -49,13 +49,20 @@ def story(
     return (*told, *_left(release, audience, shown))
 
 
+def flat(nodes: Iterable[Node]) -> Iterator[Node]:
+    """Return nodes, those inside parts too."""
+    for node in nodes:
+        yield from flat(node.nodes) if isinstance(node, Part) else (node,)
+
+
 def _left(release: Release, audience: str, shown: set[str]) -> list[Node]:
     left = [release.outputs[n] for n in release.ids(audience) if n not in shown]
     made: list[Node] = [
         Part(o.id, (folded(table(o.rows, titled(o.id)), o),)) for o in left if o.rows
     ]
-    lead = para("Every table of this release that this page has not shown yet.")
-    return [Heading(2, "All other released tables"), lead, *made] if made else []
+    if not made:
+        return []
+    return [Heading(2, say("left_over")), para(say("left_lead")), *made]
 
 
 def page(notebook: dict[str, Any], release: Release, audience: str, facts: dict[str, str]) -> str:
@@ -75,11 +82,12 @@ def as_html(nodes: tuple[Node, ...], release: Release, audience: str, facts: dic
         style=style,
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         demo=release.demo,
-        as_at=day(release.manifest["as_at"]),
-        name=release.manifest["name"],
-        contents=[(slug(n.text), n.text) for n in nodes if isinstance(n, Heading) and n.level == 2],
+        stand=stands(release),
+        say=say,
+        contents=[(slug(n.text), n.text) for n in flat(nodes) if isinstance(n, Heading)
+                  and n.level == 2],
         body=html(nodes),
-        contact=facts["contact"],
+        quiet=say("quiet", contact=facts["contact"]),
     )
     if len(made.encode()) > MOST_BYTES:
         raise PageError(
@@ -91,13 +99,21 @@ def as_html(nodes: tuple[Node, ...], release: Release, audience: str, facts: dic
 
 def heading(audience: str) -> str:
     """Return the page's one title."""
-    return f"Findings for {READERS[audience]}"
+    return say("heading", readers=label("audience", audience))
+
+
+def stands(release: Release) -> str:
+    """Say what day the findings stand for, and in which release."""
+    m = release.manifest
+    return say("stand", day=day(m["as_at"]), name=m["name"])
 
 
 def title(release: Release, audience: str) -> str:
     """Return the document's title, stamped while the data are pretend."""
-    stamp = "Pretend data: no real child. " if release.demo else ""
-    return f"{stamp}{heading(audience)}, LEAP release {release.manifest['name']}"
+    told = {"heading": heading(audience), "name": release.manifest["name"]}
+    if release.demo:
+        return say("title_pretend", pretend=say("pretend"), **told)
+    return say("title", **told)
 
 
 class FindingsExporter(Exporter):

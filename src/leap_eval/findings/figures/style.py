@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from lxml import etree
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from leap_eval.findings.words import say
 
 SVG = "http://www.w3.org/2000/svg"
 # Names become classes, so that the page's style can lighten them in the dark.
@@ -25,7 +29,7 @@ PALETTE = {
 }  # fmt: skip
 STYLE: Any = {
     "svg.fonttype": "none", "svg.hashsalt": "leap-eval", "font.family": "DejaVu Sans",
-    "font.size": 9.5, "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK,
+    "font.size": 11.5, "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK,
     "ytick.color": INK, "axes.edgecolor": GREY, "hatch.color": GREY, "hatch.linewidth": 0.8,
     "axes.spines.top": False, "axes.spines.right": False, "path.simplify": False,
 }  # fmt: skip
@@ -36,19 +40,40 @@ KEPT = {
 HOLDER = re.compile(r"url\(#([^)]+)\)")
 
 
+WIDTH = 400  # one width for every figure: legible on a phone, and two stand side by side elsewhere
+SMALL = 10
+FOOT = 16  # kept free under every drawing for the stamp
+
+
 @contextmanager
-def canvas(width: float, height: float) -> Iterator[Figure]:
-    """Give a figure of so many points."""
+def canvas(height: float) -> Iterator[tuple[Figure, Axes]]:
+    """Give a figure of so many points in height, and axes in points from its top left corner."""
     with mpl.rc_context(STYLE):
-        yield Figure(figsize=(width / 72, height / 72))
+        figure = Figure(figsize=(WIDTH / 72, (height + FOOT) / 72))
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_xlim(0, WIDTH)
+        axes.set_ylim(height + FOOT, 0)
+        axes.axis("off")
+        yield figure, axes
+
+
+def across(value: float, limits: Sequence[float], left: float, right: float) -> float:
+    """Place a value between two points; beyond the declared limits it stays at the edge."""
+    share = (min(max(value, limits[0]), limits[1]) - limits[0]) / (limits[1] - limits[0])
+    return left + share * (right - left)
+
+
+def wrapped(text: str, most: int) -> str:
+    """Break a text into lines of at most so many letters."""
+    return "\n".join(textwrap.wrap(text, most, break_long_words=False))
 
 
 def finished(figure: Figure, prefix: str, title: str, words: str, *, demo: bool) -> str:
     """Return the figure as SVG of drawing, text, title and description alone."""
     if demo:
         figure.text(
-            0.995, 0.003, "Pretend data: no real child", ha="right", va="bottom",
-            fontsize=8, color=RUST, style="italic",
+            0.995, 0.004, say("pretend"), ha="right", va="bottom", fontsize=8.5, color=RUST,
+            style="italic",
         )  # fmt: skip
     with mpl.rc_context(STYLE):
         held = io.BytesIO()
