@@ -79,6 +79,16 @@ def read_blocks(
     return tuple(told)
 
 
+def every_block(release: Release, audience: str) -> tuple[Block, ...]:
+    """Return every block that may stand on this audience's page."""
+    told = [Block(kind) for kind in sorted(NO_OUTPUT)]
+    for kind, outputs in OUTPUTS.items():
+        options = sorted(labels()["outcome"]) if kind in PER_OUTCOME else [""]
+        shown = [o for o in outputs if o in release.ids(audience)]
+        told += [Block(kind, output, option) for output in shown for option in options]
+    return tuple(told)
+
+
 def _text(source: str | list[str]) -> str:
     return source if isinstance(source, str) else "".join(source)
 

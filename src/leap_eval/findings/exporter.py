@@ -13,11 +13,12 @@ from jinja2 import Environment, StrictUndefined
 from nbconvert.exporters.exporter import Exporter
 
 from leap_eval.errors import PageError
-from leap_eval.findings import prose, sections
-from leap_eval.findings.blocks import Block, read_blocks
+from leap_eval.findings import prose
+from leap_eval.findings import sections as blocks_to
+from leap_eval.findings.blocks import Block, every_block, read_blocks
 from leap_eval.findings.document import Heading, Node, Part, para
 from leap_eval.findings.release import Release, opened
-from leap_eval.findings.screen import html, slug
+from leap_eval.findings.screen import html, section, slug
 from leap_eval.findings.sections.about import title as titled
 from leap_eval.findings.tables import folded, table
 from leap_eval.findings.words import day, label, say
@@ -43,7 +44,7 @@ def story(
     for block in read_blocks(notebook, release, audience):
         if isinstance(block, Block):
             shown.add(block.output)
-            told += sections.nodes(block, release, audience, facts)
+            told += blocks_to.nodes(block, release, audience, facts)
         elif block.cell > 1:  # the first cell is the notebook's own title
             told += prose.nodes(block, release, facts)
     return (*told, *_left(release, audience, shown))
@@ -65,6 +66,21 @@ def _left(release: Release, audience: str, shown: set[str]) -> list[Node]:
     return [Heading(2, say("left_over")), para(say("left_lead")), *made]
 
 
+def sections(nodes: Iterable[Node]) -> frozenset[str]:
+    """Return the SHA-256 of each section of a page."""
+    return frozenset(
+        hashlib.sha256(section(n).encode()).hexdigest() for n in nodes if isinstance(n, Part)
+    )
+
+
+def every_section(release: Release, audience: str, facts: dict[str, str]) -> frozenset[str]:
+    """Return the SHA-256 of each section that any block could make of this release."""
+    made: list[Node] = _left(release, audience, set())
+    for block in every_block(release, audience):
+        made += blocks_to.nodes(block, release, audience, facts)
+    return sections(made)
+
+
 def page(notebook: dict[str, Any], release: Release, audience: str, facts: dict[str, str]) -> str:
     """Return the HTML page of one audience."""
     return as_html(story(notebook, release, audience, facts), release, audience, facts)
@@ -84,8 +100,9 @@ def as_html(nodes: tuple[Node, ...], release: Release, audience: str, facts: dic
         demo=release.demo,
         stand=stands(release),
         say=say,
-        contents=[(slug(n.text), n.text) for n in flat(nodes) if isinstance(n, Heading)
-                  and n.level == 2],
+        contents=[
+            (slug(n.text), n.text) for n in flat(nodes) if isinstance(n, Heading) and n.level == 2
+        ],
         body=html(nodes),
         quiet=say("quiet", contact=facts["contact"]),
     )

@@ -13,8 +13,10 @@ COMMANDS = {
     "ge": "gt.eq", "cdot": "dot.op", "pm": "plus.minus", "tau": "tau",
 }  # fmt: skip
 SIGNS = {"=": "equals", "-": "minus", "+": "plus", "(": "open bracket", ")": "close bracket"}
-WORDS = {"sum": "the sum over", "cdot": "times", "pm": "plus or minus", "le": "at most", "ge": "at least"}
-SPOKEN_SUBS = {"none": "none"}
+WORDS = {
+    "sum": "the sum over", "cdot": "times", "pm": "plus or minus", "le": "at most",
+    "ge": "at least",
+}  # fmt: skip
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 
 
@@ -27,17 +29,20 @@ def _known(tex: str) -> str:
     return tex.strip()
 
 
+def _index(found: re.Match[str]) -> str:
+    return f" of {found[1] if found[1] == 'none' else ' '.join(found[1])} "
+
+
 def spoken(tex: str) -> str:
     """Return the formula in words."""
     text = re.sub(r"\\hat\{([^{}]*)\}", r" estimated \1 ", _known(tex))
-    text = re.sub(r"_\{([A-Za-z]+)\}", lambda m: f" of {SPOKEN_SUBS.get(m[1], ' '.join(m[1]))} ", text)
+    text = re.sub(r"_\{([A-Za-z]+)\}", _index, text)
     while (found := re.search(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", text)) is not None:
-        above = f" the fraction of {found[1]} over {found[2]}, "
-        text = f"{text[: found.start()]}{above}{text[found.end() :]}"
+        told = f" the fraction of {found[1]} over {found[2]} "
+        text = f"{text[: found.start()]}{told}{text[found.end() :]}"
     for sign, word in SIGNS.items():
         text = text.replace(sign, f" {word} ")
-    text = _COMMAND.sub(lambda m: f" {WORDS.get(m.group(1), m.group(1))} ", text)
-    return re.sub(r" ,|,$", lambda m: m[0].strip() if m[0] != "," else "", " ".join(text.split()))
+    return " ".join(_COMMAND.sub(lambda m: f" {WORDS.get(m[1], m[1])} ", text).split())
 
 
 def mathml(tex: str) -> str:

@@ -91,7 +91,8 @@ def _paired(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Set figures that follow one another side by side."""
     told: list[dict[str, Any]] = []
     for kind, group in groupby(made, key=lambda m: m["kind"] == "figure"):
-        told += [{"kind": "figures", "figures": list(group)}] if kind else group
+        found = list(group)
+        told += [{"kind": "figures", "figures": found}] if kind else found
     return told
 
 

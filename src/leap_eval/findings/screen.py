@@ -32,6 +32,11 @@ def _beside(node: d.Node) -> str:
     return SIDE_BY_SIDE.get(type(node), "")
 
 
+def section(part: d.Part) -> str:
+    """Return one part, every number of which is a cell of its output."""
+    return f'<section data-output="{escape(part.output)}">{html(part.nodes)}</section>'
+
+
 def slug(text: str) -> str:
     """Return the `id` of a heading."""
     return re.sub(r"[^a-z]+", "-", text.lower()).strip("-")
@@ -46,8 +51,8 @@ def _node(node: d.Node) -> str:
             return f"<p{mark}>{_runs(runs)}</p>"
         case d.Listing(items):
             return "<ul>" + "".join(f"<li>{_runs(i)}</li>" for i in items) + "</ul>"
-        case d.Part(output, nodes):
-            return f'<section data-output="{escape(output)}">{html(nodes)}</section>'
+        case d.Part():
+            return section(node)
         case d.Fold(summary, nodes):
             return f"<details><summary>{escape(summary)}</summary>{html(nodes)}</details>"
         case d.Download(name, address, words):
@@ -58,9 +63,7 @@ def _node(node: d.Node) -> str:
         case d.Card():
             return _card(node)
         case d.Picture(svg, _, title, numbers):
-            return (
-                f"<figure><figcaption>{escape(title)}</figcaption>{svg}{_node(numbers)}</figure>"
-            )
+            return f"<figure><figcaption>{escape(title)}</figcaption>{svg}{_node(numbers)}</figure>"
         case d.Grid():
             return _grid(node)
 

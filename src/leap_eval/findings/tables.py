@@ -61,4 +61,4 @@ def cell(row: Row) -> str:
         low, high = (effect(float(row[k]), row["unit"]) for k in ("low", "high"))
     else:
         low, high = (number(row[k], row["measure"]) for k in ("low", "high"))
-    return f"{text} ({low} to {high})"
+    return say("limits", n=text, m=low, k=high)

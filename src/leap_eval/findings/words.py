@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from leap_eval.errors import PageError
@@ -85,7 +84,8 @@ def dimension(name: str, code: str, row: Mapping[str, str] = {}) -> str:
     """Name a code of a dimension."""
     if name in ("contrast", "combination", "arm"):
         family, _, rest = code.rpartition(": ")
-        return f"{label('family', family)}: {contrast(rest)}" if family else contrast(rest)
+        named = contrast(rest)
+        return say("under", first=label("family", family), second=named) if family else named
     if name == "covariate":
         return covariate(code)
     if name == "subgroup":

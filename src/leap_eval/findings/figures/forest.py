@@ -107,7 +107,9 @@ def dose(
     with canvas(foot + bars + 62) as (figure, axes):
         for tick in rule["ticks"]:
             y = across(-tick, [-rule["limits"][1], -rule["limits"][0]], top, foot)
-            axes.plot([40, 396], [y, y], color=INK if not tick else FAINT, lw=1 if not tick else 0.8)
+            axes.plot(
+                [40, 396], [y, y], color=INK if not tick else FAINT, lw=1 if not tick else 0.8
+            )
             text = f"{tick:+g}".replace("-", "−") if tick else "0"
             axes.text(34, y, text, ha="right", va="center", fontsize=SMALL)
         gap = 356 / max(len(told), 3)
@@ -138,6 +140,8 @@ def _point(axes: Axes, x: float, i: int, row: Row, rule, ends) -> None:  # type:
 
     if row["low"] and row["high"]:
         axes.plot([x, x], [down(row["low"]), down(row["high"])], color=BLUE, lw=1.6)
-    axes.plot([x], [down(row["value"])], "o", ms=8.5, color=BLUE, mec=PAPER, mew=1.2, gid=f"row-{i}")
+    axes.plot(
+        [x], [down(row["value"])], "o", ms=8.5, color=BLUE, mec=PAPER, mew=1.2, gid=f"row-{i}"
+    )
     text = effect(float(row["value"]), row["unit"])
     axes.text(x + 8, down(row["value"]), text, va="center", fontsize=SMALL, weight="bold")

@@ -55,7 +55,9 @@ def love(rows: Sequence[Row], prefix: str, title: str, words: str, *, demo: bool
         for tick in rule["ticks"]:
             x = across(tick, rule["limits"], LEFT, RIGHT)
             axes.text(x, deep + 4, f"{tick:g}", ha="center", va="top", fontsize=SMALL)
-        axes.text(396, deep + 20, say("love_axis"), ha="right", va="top", fontsize=SMALL, color=GREY)
+        axes.text(
+            396, deep + 20, say("love_axis"), ha="right", va="top", fontsize=SMALL, color=GREY
+        )
         for x, (_, colour, full), key in zip((170, 290), KINDS, ("before", "after"), strict=True):
             _dot(axes, x, 9, colour, full)
             axes.text(x + 8, 9, say(key), va="center", fontsize=SMALL)
@@ -66,7 +68,9 @@ def _marks(axes: Axes, y: float, i: int, rows: Sequence[Row], limits: Sequence[f
     for measure, colour, full in KINDS:
         told = [abs(float(r["value"])) for r in rows if r["measure"] == measure and r["value"]]
         if told:
-            _dot(axes, across(max(told), limits, LEFT, RIGHT), y, colour, full, f"row-{i}-{measure}")
+            _dot(
+                axes, across(max(told), limits, LEFT, RIGHT), y, colour, full, f"row-{i}-{measure}"
+            )
 
 
 def _dot(axes: Axes, x: float, y: float, colour: str, full: bool, mark: str = "") -> None:

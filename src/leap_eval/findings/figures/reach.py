@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -23,6 +24,7 @@ from leap_eval.findings.words import label, say, shown
 from leap_eval.reference.labels import figures, wards
 
 SIDE, TALL = 98, 50
+WHOLE = ("sent_records", "linked_children")
 FROM, TO = 184, 352  # where bars begin and the longest ends
 
 
@@ -67,9 +69,7 @@ def _legend(axes: Axes, classes: Sequence[int], top: float) -> None:
         axes.add_patch(Rectangle((x, y), 11, 10, facecolor=SHADES[i], edgecolor=GREY, lw=0.6))
         axes.text(x + 15, y + 5, text, fontsize=9, va="center")
     x, y = 202, top + 16
-    axes.add_patch(
-        Rectangle((x, y), 11, 10, facecolor=PAPER, edgecolor=GREY, hatch="////", lw=0.6)
-    )
+    axes.add_patch(Rectangle((x, y), 11, 10, facecolor=PAPER, edgecolor=GREY, hatch="////", lw=0.6))
     axes.text(x + 15, y + 5, say("legend_hidden"), fontsize=9, va="center")
 
 
@@ -85,7 +85,9 @@ def bars(
     with canvas(tops[-1] + 4) as (figure, axes):
         for i, (row, line) in enumerate(zip(rows, lines, strict=True)):
             middle = (tops[i] + tops[i + 1]) / 2
-            axes.text(FROM - 6, middle, line, ha="right", va="center", linespacing=1.05, fontsize=10.5)
+            axes.text(
+                FROM - 6, middle, line, ha="right", va="center", linespacing=1.05, fontsize=10.5
+            )
             end = FROM + (TO - FROM) * float(row["value"] or 0) / most
             axes.add_patch(
                 Rectangle((FROM, middle - 6), end - FROM, 12, color=BLUE, lw=0, gid=f"row-{i}")
@@ -98,15 +100,14 @@ def bars(
 
 def flow(rows: Sequence[Row], names: Sequence[str], prefix: str, title: str, words: str, *,
          demo: bool) -> str:  # fmt: skip
-    """Draw the steps from top to bottom: what stays as a bar, what is left out set in and hollow."""
+    """Draw the steps downwards: what stays as a bar, what is left out set in and hollow."""
     most = max([float(r["value"] or 0) for r in rows] + [1])
     with canvas(37 * len(rows) + 2) as (figure, axes):
         for i, (row, name) in enumerate(zip(rows, names, strict=True)):
-            aside = row["step"].count("_") > 1 or "_eligible" not in row["step"]
-            aside = aside and row["step"] not in ("sent_records", "linked_children")
+            aside = row["step"] not in WHOLE and not row["step"].endswith("_eligible")
             x, y = (24 if aside else 0), 37 * i + 4
-            axes.text(x, y, name, va="top", fontsize=SMALL if aside else None,
-                      weight="normal" if aside else "bold", color=GREY if aside else INK)  # fmt: skip
+            style: Any = {"fontsize": SMALL, "color": GREY} if aside else {"weight": "bold"}
+            axes.text(x, y, name, va="top", **style)
             width = 330 * float(row["value"] or 0) / most
             axes.add_patch(
                 Rectangle(

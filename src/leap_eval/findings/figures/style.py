@@ -84,7 +84,7 @@ def finished(figure: Figure, prefix: str, title: str, words: str, *, demo: bool)
 def cleaned(raw: bytes, prefix: str, title: str, words: str) -> str:
     """Take out what matplotlib writes about itself; styles become attributes and classes."""
     tree: Any = etree.fromstring(raw, etree.XMLParser(remove_comments=True, remove_blank_text=True))
-    for name in ("metadata", "style"):
+    for name in ("metadata", "style", "clipPath"):
         for found in list(tree.iter(f"{{{SVG}}}{name}")):
             found.getparent().remove(found)
     for element in tree.iter():
@@ -162,7 +162,7 @@ def _attribute(element: Any, key: str, prefix: str) -> None:
     elif key == "clip-path":
         del element.attrib[key]  # nothing is drawn outside its axes
     elif key in ("transform", "d", "x", "y", "width", "height", "cx", "cy", "r"):
-        element.set(key, _rounded(value))
+        element.set(key, " ".join(_rounded(value).split()))
 
 
 def _target(element: Any) -> bool:

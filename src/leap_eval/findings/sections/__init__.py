@@ -44,4 +44,5 @@ def nodes(block: Block, release: Release, audience: str, facts: dict[str, str]) 
         return (para(say("no_table")),)
     if not any(r["value"] or r.get("code") for r in output.rows):
         return (Part(output.id, (para(say("no_table")),)),)
-    return (Part(output.id, SHOWN_BY[block.kind](release, output, block.option, audience)),)
+    made = SHOWN_BY[block.kind](release, output, block.option, audience)
+    return (Part(output.id, made),) if made else ()

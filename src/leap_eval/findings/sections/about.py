@@ -46,7 +46,10 @@ def provenance(release: Release, audience: str, facts: dict[str, str]) -> tuple[
     """Say where every number comes from."""
     m = release.manifest
     rows = [(say("name"), m["name"]), (say("as_at"), day(m["as_at"]))]
-    rows += [(say(key), str(m.get(key) if (m.get(key) or "").strip("0") else say("none_yet"))) for key in HASHES]
+    rows += [
+        (say(key), str(m.get(key) if (m.get(key) or "").strip("0") else say("none_yet")))
+        for key in HASHES
+    ]
     tables = tuple(
         (f"{n}.csv", hashlib.sha256(release.outputs[n].raw).hexdigest())
         for n in release.ids(audience)

@@ -8,7 +8,7 @@ from leap_eval.findings.document import Node, Picture, para
 from leap_eval.findings.figures import matrix
 from leap_eval.findings.figures import reach as drawn
 from leap_eval.findings.figures import upset as sets
-from leap_eval.findings.release import Output, Release, Row
+from leap_eval.findings.release import Output, Release
 from leap_eval.findings.tables import crossed, folded, table
 from leap_eval.findings.words import alt, label, say, shown, step, why_withheld
 
@@ -18,19 +18,21 @@ WHOLE = ("all", "total")
 def flow(release: Release, output: Output, option: str, audience: str) -> tuple[Node, ...]:
     """Show who is counted: first everybody, then each birthday with those left out and why."""
     rows = output.where(measure="children")
-    whole = [r for k in ("sent_records", "linked_children") for r in rows if r["step"] == k]
+    whole = [r for k in drawn.WHOLE for r in rows if r["step"] == k]
     title = say("flow")
     told = []
     for trial in ("m12", "m24"):
         mine = [r for r in rows if r["step"].startswith(trial)]
         mine.sort(key=lambda r: (not r["step"].endswith("_eligible"), r["step"]))
-        if shown_rows := (*whole, *mine):
+        if len(shown_rows := (*whole, *mine)) > 2:
             names = [step(r["step"]) for r in shown_rows]
-            head = f"{title}, {label('trial', trial)}"
+            head = say("of_trial", title=title, trial=label("trial", trial))
             words = say("flow_alt", title=head, first=names[0], n=shown(shown_rows[0]),
-                        second=names[-1], m=shown(shown_rows[-1]))  # fmt: skip
+                        second=names[2], m=shown(shown_rows[2]))  # fmt: skip
             svg = drawn.flow(shown_rows, names, f"flow-{trial}", head, words, demo=release.demo)
-            grid = table(shown_rows, f"{say('flow_table')}, {label('trial', trial)}")
+            grid = table(
+                shown_rows, say("of_trial", title=say("flow_table"), trial=label("trial", trial))
+            )
             told.append(Picture(svg, words, head, folded(grid, output)))
     return tuple(told)
 

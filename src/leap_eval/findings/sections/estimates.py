@@ -117,7 +117,9 @@ def forest(release: Release, output: Output, option: str, audience: str) -> tupl
     ]
     title = capital(label("outcome", option))
     words = _alt(say("forest_alt", outcome=label("outcome", option), unit=_unit(rows)), rows)
-    data = folded(_grid(output, rows, say("forest_table", outcome=label("outcome", option))), output)
+    data = folded(
+        _grid(output, rows, say("forest_table", outcome=label("outcome", option))), output
+    )
     svg = drawn.forest(
         parts, rows[0]["unit"], label("better", option), f"forest-{option}", title, words,
         demo=release.demo,
@@ -194,12 +196,17 @@ def _groups(
 ) -> Picture:
     lines = [_named(output, r, capital(subgroup(r["subgroup"]))) for r in rows]
     title = say("equity", services=services(service), outcome=what)
-    words = _alt(f"{title}.", rows, "subgroup")
+    words = _alt(say("equity_alt", title=title), rows, "subgroup")
     svg = drawn.forest(
         [("", lines)], rows[0]["unit"], label("better", option), f"equity-{option}-{service}",
         title, words, demo=release.demo,
     )  # fmt: skip
-    grid = _grid(output, rows, f"{say('equity_table', outcome=what)}: {services(service)}", True)
+    grid = _grid(
+        output,
+        rows,
+        say("under", first=say("equity_table", outcome=what), second=services(service)),
+        True,
+    )
     return Picture(svg, words, title, folded(grid, output))
 
 
