@@ -111,9 +111,12 @@ def _markup(page: _Page) -> Iterator[Breach]:
 
 
 def _shell(page: _Page) -> Iterator[Breach]:
-    """Outside its sections a page has the attributes of the template, and no others."""
+    """Outside its sections a page has the attributes and words of the template, and no others."""
     template = text_of("leap_eval.findings", "page.html.j2")
-    heads = {_slug(h) for h in _headings(page.tree)}
+    heads = {_slug(h) for h in _headings(page.tree, "h[234]")}
+    above, below = page.known.shell
+    if _around(page.tree) != [*above, *_headings(page.tree, "h2"), *below]:
+        yield Breach("the shell", "other words than the template and the headings")
     for element in _outside(page.tree):
         tag = _bare(element)
         for name, value in element.attrib.items():
@@ -253,8 +256,16 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z]+", "-", text.lower()).strip("-")
 
 
-def _headings(tree: Any) -> list[str]:
-    return ["".join(e.itertext()) for e in tree.iter() if re.fullmatch("h[234]", _bare(e))]
+def _headings(tree: Any, levels: str) -> list[str]:
+    return ["".join(e.itertext()) for e in tree.iter() if re.fullmatch(levels, _bare(e))]
+
+
+def _around(element: Any) -> list[str]:
+    """Return every visible text of a page but that of its main part."""
+    if _bare(element) in ("main", "style"):
+        return []
+    told = [element.text, *(t for child in element for t in (*_around(child), child.tail))]
+    return [" ".join(t.split()) for t in told if t and t.strip()]
 
 
 def _outside(element: Any) -> Iterator[Any]:

@@ -51,7 +51,8 @@ class Sources:
         ticks = {t for n in _numbers_in(read("figures.yaml")) for t in _forms(n)}
         self.cells = {k: _cells(rows) | ticks for k, rows in self.rows.items()}
         self.cells["manifest"] = {f"{n:,}" for k in self.rows for n in _sizes(self.rows[k])}
-        self.exact, self.patterns = _phrases(told), _patterns(self.says)
+        self.exact, self.patterns = _phrases(), _patterns()
+        self.shell = self._shell(facts["contact"], audience)
         self.prose = list(_prose(notebook))
         self.formulas = _formulas(told, notebook)
         self._seen: dict[str, bool] = {}
@@ -59,6 +60,17 @@ class Sources:
     def _day(self) -> str:
         year, month, day = self.manifest["as_at"].split("-")
         return f"{int(day)} {MONTHS.split()[int(month) - 1]} {year}"
+
+    def _shell(self, contact: str, audience: str) -> tuple[list[str], list[str]]:
+        """Return the texts above and below the main part, but for the list of contents."""
+        demo, name = self.manifest["state"] == "demo", self.manifest["name"]
+        heading = self.says["heading"].format(readers=read("labels.yaml")["audience"][audience])
+        stamp = [self.says["pretend"]] if demo else []
+        title = self.says["title_pretend" if demo else "title"]
+        stand = self.says["stand"].format(day=self._day(), name=name)
+        head = [title.format(pretend="".join(stamp), heading=heading, name=name)]
+        head += [self.says["skip"], *stamp, self.says["kicker"], heading, self.says["lead"], stand]
+        return head, [self.says["quiet"].format(contact=contact)]
 
     def counted(self, text: str, output: str) -> bool:
         """Tell whether every number of a text is a shown cell of this output."""
@@ -93,6 +105,7 @@ class Sources:
         return any(self.said(text[:e]) and self.said(text[e:]) for e in ends)
 
 
+@cache
 def read(name: str) -> Any:
     """Read one of the files of words."""
     return yaml.safe_load(text_of("leap_eval.reference", name))
@@ -158,8 +171,10 @@ def _written(value: float, measure: str, unit: str) -> set[str]:
     return {format(value, ",.0f")}
 
 
-def _phrases(told: Mapping[str, Any]) -> set[str]:
+@cache
+def _phrases() -> frozenset[str]:
     """Collect what may stand as it is: labels, sentences without slots, and pieces of labels."""
+    told = read("page.yaml")
     found = {v for group in read("labels.yaml").values() if isinstance(group, Mapping)
              for v in map(str, group.values())}  # fmt: skip
     found |= {"c", "x", *read("labels.yaml")["grade"]}
@@ -176,16 +191,18 @@ def _phrases(told: Mapping[str, Any]) -> set[str]:
     }
     for text in methods["summary"] + methods["full"]:
         found |= {piece.strip() for piece in re.split(r"\$[^$]+\$", text)}
-    return found
+    return frozenset(found)
 
 
-def _patterns(says: Mapping[str, str]) -> list[re.Pattern[str]]:
+@cache
+def _patterns() -> tuple[re.Pattern[str], ...]:
     """Turn every sentence with slots into a pattern; the fuller ones are tried first."""
-    templates = [*says.values(), *read("wording.yaml")["templates"].values()]
+    templates = [*read("page.yaml")["says"].values(), *read("wording.yaml")["templates"].values()]
     slotted = sorted(
         (t for t in templates if "{" in t), key=lambda t: -len(re.sub(r"{.*?}", "", t))
     )
-    return [re.compile("".join(_part(p) for p in re.split(r"(\{\w+\})", t))) for t in slotted]
+    parts = (re.split(r"(\{\w+\})", t) for t in slotted)
+    return tuple(re.compile("".join(map(_part, p))) for p in parts)
 
 
 def _part(piece: str) -> str:
