@@ -195,7 +195,7 @@ PAGES |= {
     "doubled blanks": ("</main>", "  \n\n</main>"),
     "a thin blank": ("A sentence.", "A\u2009sentence."),
     "a hidden download": ("</main>", f"{FILE}text/csv;base64,QQ=='>x</a></main>"),
-    "a data address of another kind": ("</main>", "<a href='data:text/html;base64,QQ=='>x</a></main>"),
+    "a data address of another kind": ("</nav>", "<a href='data:text/html,x'>x</a></nav>"),
     "a referrer": ("no-referrer", "unsafe-url"),
     "a comment": ("</main>", "<!-- x --></main>"),
     "an alt text": ("<desc ", "<desc class='x' "),

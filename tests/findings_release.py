@@ -318,6 +318,7 @@ def fixture(seed=1, state="demo"):
         "as_at": "2025-03-31",
         "rules_hash": "a1" * 32,
         "plan_hash": "b2" * 32,
+        "plan_frozen": [{"on": "2025-01-15"}],
         "lock_hash": "c3" * 32,
         "ledger_head": "d4" * 32,
         "population": {},

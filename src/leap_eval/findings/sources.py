@@ -47,7 +47,7 @@ class Sources:
                       ("name", "plan_hash", "rules_hash", "lock_hash", "ledger_head")}  # fmt: skip
         self.names |= {f"{k}{end}" for k in self.raw for end in (".csv", ".csv.gz")}
         self.names |= {hashlib.sha256(v).hexdigest() for v in self.raw.values()}
-        self.names |= {"dictionary.csv", self._day(), *self.facts, *constants()}
+        self.names |= {"dictionary.csv", *self._days(), *self.facts, *constants()}
         ticks = {t for n in _numbers_in(read("figures.yaml")) for t in _forms(n)}
         self.cells = {k: _cells(rows) | ticks for k, rows in self.rows.items()}
         self.cells["manifest"] = {f"{n:,}" for k in self.rows for n in _sizes(self.rows[k])}
@@ -57,9 +57,10 @@ class Sources:
         self.formulas = _formulas(told, notebook)
         self._seen: dict[str, bool] = {}
 
-    def _day(self) -> str:
-        year, month, day = self.manifest["as_at"].split("-")
-        return f"{int(day)} {MONTHS.split()[int(month) - 1]} {year}"
+    def _days(self) -> list[str]:
+        frozen = [str(f["on"]) for f in self.manifest.get("plan_frozen") or []]
+        parts = [d.split("-") for d in [self.manifest["as_at"], *frozen]]
+        return [f"{int(d)} {MONTHS.split()[int(m) - 1]} {y}" for y, m, d in parts]
 
     def _shell(self, contact: str, audience: str) -> tuple[list[str], list[str]]:
         """Return the texts above and below the main part, but for the list of contents."""
@@ -67,7 +68,7 @@ class Sources:
         heading = self.says["heading"].format(readers=read("labels.yaml")["audience"][audience])
         stamp = [self.says["pretend"]] if demo else []
         title = self.says["title_pretend" if demo else "title"]
-        stand = self.says["stand"].format(day=self._day(), name=name)
+        stand = self.says["stand"].format(day=self._days()[0], name=name)
         head = [title.format(pretend="".join(stamp), heading=heading, name=name)]
         head += [self.says["skip"], *stamp, self.says["kicker"], heading, self.says["lead"], stand]
         return head, [self.says["quiet"].format(contact=contact)]

@@ -46,10 +46,11 @@ def provenance(release: Release, audience: str, facts: dict[str, str]) -> tuple[
     """Say where every number comes from."""
     m = release.manifest
     rows = [(say("name"), m["name"]), (say("as_at"), day(m["as_at"]))]
-    rows += [
-        (say(key), str(m.get(key) if (m.get(key) or "").strip("0") else say("none_yet")))
-        for key in HASHES
-    ]
+    if frozen := m.get("plan_frozen"):
+        rows.append((say("plan_frozen"), day(str(frozen[-1]["on"]))))
+    # The ledger begins with a line of noughts.
+    hashes = {key: str(m.get(key) or "") for key in HASHES}
+    rows += [(say(k), h if h.strip("0") else say("none_yet")) for k, h in hashes.items()]
     tables = tuple(
         (f"{n}.csv", hashlib.sha256(release.outputs[n].raw).hexdigest())
         for n in release.ids(audience)
