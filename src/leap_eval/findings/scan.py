@@ -19,6 +19,7 @@ import html5lib
 
 from leap_eval.findings.sources import WORD, Sources, text_of
 
+NUMBER_RULE = "a number without a released cell"
 MOST_BYTES, MOST_WORDS = 700_000, 4_000
 SVG = "{http://www.w3.org/2000/svg}"
 MATH = "{http://www.w3.org/1998/Math/MathML}"
@@ -189,7 +190,7 @@ def _decoded(kind: str, text: str) -> bytes:
 def _numbers(page: _Page) -> Iterator[Breach]:
     for text, output, _ in _texts(page.tree):
         if not page.known.counted(text, output):
-            yield Breach(output or "the shell", "a number without a released cell")
+            yield Breach(output or "the shell", NUMBER_RULE)
 
 
 def _words(page: _Page) -> Iterator[Breach]:
