@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import importlib
 import io
 import json
 import os
@@ -9,20 +10,26 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 
 import html5lib
+import nbformat
 import pikepdf
 import pytest
-from findings_notebook import FACTS, ROOT, executed
-from findings_release import fixture
+from findings_notebook import FACTS, ROOT, code, executed, notebook, output
+from findings_release import fixture, small
 
-from leap_eval.findings.entry import render
+from leap_eval.findings import blocks
+from leap_eval.findings import exporter as pages_of
+from leap_eval.findings.entry import facts, render
 from leap_eval.findings.figures import reach
 from leap_eval.findings.figures.style import SHADES
+from leap_eval.findings.release import opened
 from leap_eval.findings.words import label
 from leap_eval.reference.labels import labels
+from leap_eval.store import totals
 
 BROWSER = Path(__file__).parent / "browser"
 AUDIENCES = ("leap", "partners", "funder")
@@ -93,6 +100,16 @@ def test_two_readers_of_one_audience_get_the_same_bytes_in_any_locale_and_zone(p
     )
     page, paper = pages["funder"]
     assert told.stdout.strip() == hashlib.sha256(page.encode() + paper).hexdigest()
+
+
+def test_nbconvert_makes_the_same_page_by_the_exporter_of_the_workspace(monkeypatch):
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+    module, name = told["nbconvert.exporters"]["leap-eval-findings"].split(":")
+    exporter = getattr(importlib.import_module(module), name)()
+    monkeypatch.setattr(totals, "read_release", small)
+    ran = notebook(code(output(blocks.flow())))
+    text, _ = exporter.from_notebook_node(nbformat.from_dict(ran))
+    assert text == pages_of.page(ran, opened(small()), "leap", facts(ROOT))
 
 
 def test_every_figure_says_in_its_own_words_what_it_shows_and_its_table_follows(pages):

@@ -10,14 +10,13 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from nbconvert.exporters.exporter import Exporter
 
 from leap_eval.errors import PageError
 from leap_eval.findings import prose
 from leap_eval.findings import sections as blocks_to
 from leap_eval.findings.blocks import Block, every_block, read_blocks
 from leap_eval.findings.document import Heading, Node, Part, para
-from leap_eval.findings.release import Release, opened
+from leap_eval.findings.release import Release
 from leap_eval.findings.screen import html, section, slug
 from leap_eval.findings.sections.about import title as titled
 from leap_eval.findings.tables import folded, table
@@ -131,20 +130,3 @@ def title(release: Release, audience: str) -> str:
     if release.demo:
         return say("title_pretend", pretend=say("pretend"), **told)
     return say("title", **told)
-
-
-class FindingsExporter(Exporter):
-    """`jupyter nbconvert --to leap-eval-findings`: the same page, from this workspace's release."""
-
-    file_extension = ".html"
-    output_mimetype = "text/html"
-    export_from_notebook = "LEAP findings"
-
-    def from_notebook_node(self, nb: Any, resources: Any = None, **kw: Any) -> tuple[Any, Any]:
-        """Export an executed findings notebook; its audience stands in its parameters."""
-        from leap_eval.findings.entry import facts
-        from leap_eval.store import root, totals
-
-        audience = nb.metadata.get("papermill", {}).get("parameters", {}).get("audience", "leap")
-        release = opened(totals.read_release())
-        return page(nb, release, str(audience), facts(root())), {"output_extension": ".html"}
