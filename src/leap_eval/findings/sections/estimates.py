@@ -22,6 +22,7 @@ from leap_eval.findings.words import (
     shown,
     subgroup,
 )
+from leap_eval.reference.labels import labels
 
 TOLD = ("combination", "service", "pair_named", "pair_scan", "dose", "breadth")
 FAMILIES = {"funder": TOLD[:3]}
@@ -51,7 +52,9 @@ def beside(output: Output, row: Row, measure: str) -> Row | None:
 def headlines(release: Release, output: Output, option: str, audience: str) -> tuple[Node, ...]:
     """Tell each planned finding, in the order of the plan, never of size."""
     told: list[Node] = []
-    open_, empty, untold = [], [], []
+    open_: list[str] = []
+    empty: list[str] = []
+    untold: list[Row] = []
     for outcome in dict.fromkeys(r["outcome"] for r in output.rows):
         rows = joint(output, outcome, told_families(audience))
         name = capital(label("outcome", outcome))
@@ -66,15 +69,28 @@ def headlines(release: Release, output: Output, option: str, audience: str) -> t
             empty.append(name)
         if rest:
             told.append(Fold(say("further", outcome=label("outcome", outcome)), rest))
-        untold += [sentence(r, "") for r in rows if r not in graded]
+        untold += [r for r in rows if r not in graded]
     if open_ and not told:
         told.append(para(say("cannot_all"), "big"))
     for key, names in (("cannot", open_), ("no_result", empty)):
         if names:
             told += [para(say(key)), Listing(tuple((Run(name),) for name in names))]
     if untold:
-        told.append(Fold(say("untold"), (Listing(tuple((Run(text),) for text in untold)),)))
+        told.append(Fold(say("untold"), _untold(untold)))
     return tuple(told)
+
+
+def _untold(rows: Sequence[Row]) -> tuple[Node, ...]:
+    """List the comparisons without a conclusion by the reason why there is none."""
+    by_reason: dict[str, list[tuple[Run, ...]]] = {}
+    for row in rows:
+        reason = row["reason"] if row["reason"] in labels()["why"] else "rest"
+        by_reason.setdefault(label("why", reason), []).append((Run(sentence(row, "")),))
+    return tuple(
+        node
+        for why, items in by_reason.items()
+        for node in (para(say("untold_why", why=why)), Listing(tuple(items)))
+    )
 
 
 def _card(release: Release, output: Output, row: Row) -> Card:
