@@ -189,7 +189,7 @@ PAGES |= {
     "a sentence twice": ("<p>A sentence.</p>", "<p>A sentence.</p><p>A sentence.</p>"),
     "another title": ("<title>", "<title>Zebedee "),
     "a released cell in another row": ("61,204", "14,876"),
-    "a colour": ('class="f-blue s-blue"', 'class="f-rust s-rust"'),
+    "a colour": (' fill="#1f5a94"', ' fill="#a8481a"'),
     "a digit in a path": ('d="M', 'd="M 7'),
     "blanks as a message": ("</h1>", "</h1> \t "),
     "doubled blanks": ("</main>", "  \n\n</main>"),

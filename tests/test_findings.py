@@ -271,11 +271,19 @@ def schemes():
             yield scheme[name], scheme["ground"]
         for ground in ("blue", "purple"):
             yield scheme["paper"], scheme[ground]
-    dark = dict(re.findall(r"\.f-s(\d)\{fill:(#\w{6})\}", css)) | {"4": roots[1]["blue"]}
+    told = dict(re.findall(r'\[fill="(#\w{6})"\]\{fill:(#\w{6})\}', css))
+    dark = {str(n): told.get(c, roots[1]["blue"]) for n, c in enumerate(SHADES)}
     light = {str(level): colour for level, colour in enumerate(SHADES)}
     for scheme, shades in zip(roots, (light, dark), strict=True):
         for level, ground in shades.items():
             yield scheme["paper" if int(level) > 3 else "ink"], ground
+
+
+def test_the_style_knows_every_colour_of_every_figure(pages):
+    css = (ROOT / "src/leap_eval/findings/page.css").read_text()
+    for page, _ in pages.values():
+        for kind, colour in set(re.findall(r'(fill|stroke)="(#\w{6})"', page)):
+            assert f'[{kind}="{colour}"]' in css or colour in SHADES
 
 
 def test_text_and_numbers_keep_their_contrast_in_light_and_dark():

@@ -18,15 +18,10 @@ from matplotlib.figure import Figure
 from leap_eval.findings.words import say
 
 SVG = "http://www.w3.org/2000/svg"
-# Names become classes, so that the page's style can lighten them in the dark.
+# The page's style knows these colours by their code, and lightens them in the dark.
 INK, GREY, FAINT, PAPER = "#1a1f24", "#59636e", "#d5dae0", "#ffffff"
 BLUE, RUST, GREEN, PURPLE = "#1f5a94", "#a8481a", "#24693f", "#743a88"
 SHADES = ("#eaf1f8", "#c9dcee", "#9cc0e0", "#5f97c9", "#1f5a94", "#123a63")
-PALETTE = {
-    INK: "ink", GREY: "grey", FAINT: "faint", PAPER: "paper", BLUE: "blue", RUST: "rust",
-    GREEN: "green", PURPLE: "purple",
-    **{c: f"s{i}" for i, c in enumerate(SHADES) if c != BLUE},
-}  # fmt: skip
 STYLE: Any = {
     "svg.fonttype": "none", "svg.hashsalt": "leap-eval", "font.family": "DejaVu Sans",
     "font.size": 11.5, "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK,
@@ -94,6 +89,7 @@ def cleaned(raw: bytes, prefix: str, title: str, words: str) -> str:
     for key, value in (
         ("viewBox", box),
         ("role", "img"),
+        ("font-family", "DejaVu Sans"),
         ("aria-labelledby", f"{prefix}-t {prefix}-d"),
     ):
         told.set(key, value)
@@ -126,17 +122,11 @@ def _element(element: Any, prefix: str) -> None:
     for key, value in style.items():
         if key in KEPT:
             element.set(key, HOLDER.sub(rf"url(#{prefix}-\1)", value))
-    classes = []
-    for key in ("fill", "stroke"):
-        if name := PALETTE.get(element.get(key, "")):
-            classes.append(f"{key[0]}-{name}")
     if element.tag == f"{{{SVG}}}text":
-        element.set("font-family", "DejaVu Sans")
         if not element.get("fill"):
             element.set("fill", INK)
-            classes.append("f-ink")
-    if classes:
-        element.set("class", " ".join(classes))
+        if element.get("text-anchor") == "start":
+            del element.attrib["text-anchor"]
 
 
 def _font(text: str) -> dict[str, str]:
@@ -159,8 +149,8 @@ def _attribute(element: Any, key: str, prefix: str) -> None:
     elif key.endswith("}href"):
         del element.attrib[key]
         element.set("href", f"#{prefix}-{value[1:]}")
-    elif key == "clip-path":
-        del element.attrib[key]  # nothing is drawn outside its axes
+    elif key == "clip-path" or (key == "transform" and value.startswith("rotate(-0 ")):
+        del element.attrib[key]  # nothing is drawn outside its axes, or turned by nothing
     elif key in ("transform", "d", "x", "y", "width", "height", "cx", "cy", "r"):
         element.set(key, " ".join(_rounded(value).split()))
 
