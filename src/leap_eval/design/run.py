@@ -16,7 +16,7 @@ from leap_eval.design.propensity import Floats, propensities
 from leap_eval.pipeline import track
 from leap_eval.settings import Plan
 
-KEPT = ("study_id", "family_id", "draw", "birth_month", "left_month", "link_weight")
+KEPT = ("study_id", "family_id", "draw", "birth_month", "ward", "left_month", "link_weight")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,11 +15,17 @@ FEWEST_RESULTS = 200
 
 
 def run(
-    plan: Plan, given: Given, measured: Measured, frozen: tuple[Frozen, ...] = (), seed: int = 2015
+    plan: Plan,
+    given: Given,
+    measured: Measured,
+    frozen: tuple[Frozen, ...] = (),
+    seed: int = 2015,
+    twins: int = 100,
 ) -> Effects:
     """Estimate and grade every contrast of one outcome; exploratory unless the plan is frozen.
 
-    One thread throughout, so that the bytes do not depend on how many there are.
+    One thread throughout, so that the bytes do not depend on how many there are. With no
+    `twins`, check 10 is not run and nothing is graded A.
     """
     with threadpool_limits(1):
         asked = problem(plan, given, measured)
@@ -27,7 +33,9 @@ def run(
         if trouble := _trouble(asked):
             return barred(plan, measured.outcome, frozen, listed, trouble)
         scale = plan.outcomes[measured.outcome].scale
-        return report(plan, measured.outcome, frozen, fit(plan, asked, listed, scale, seed))
+        return report(
+            plan, measured.outcome, frozen, fit(plan, asked, listed, scale, seed), (seed, twins)
+        )
 
 
 def _trouble(asked: Problem) -> str:
