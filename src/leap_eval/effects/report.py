@@ -227,7 +227,7 @@ def _behind(
         "checks": pd.concat([_numbers(fit, p, s) for _, p, s in families], ignore_index=True),
         "twin": pd.DataFrame([{"family": n, **asdict(c)} for n, c in found.twins.items()]),
     }
-    for table in ("benchmarks", "controls", "companions"):
+    for table in ("benchmarks", "controls", "companions", "evenness"):
         parts = [s.tables[table].assign(family=n) for n, _, s in families if table in s.tables]
         told[table] = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     return {name: _short(table) for name, table in told.items()}

@@ -169,6 +169,9 @@ def _headline(
     mean, spread = (v[places] / bands.se for v in found.placebo)
     even = recorded.evenness(fit.asked, fit.models, listed, level)
     tables["companions"] = pd.DataFrame(even.companions)
+    tables["evenness"] = pd.DataFrame(
+        {"contrast": [c.name for c in listed], "recorded": even.recorded, "months": even.months}
+    )
     coverage = found.twins.get(listed[0].family)
     joint = np.full(len(listed), coverage.joint if coverage else np.nan)
     covered = _covered(coverage.joint) if coverage else NOT_RUN
