@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 os.environ.setdefault("LEAP_STAGE", "benchmark")
@@ -234,17 +235,16 @@ def main() -> None:
     given = ask.parse_args()
     first, last = map(int, given.seeds.split(":"))
     raw = load_params(ROOT).plan
-    start, told = time.process_time(), {}
+    start = time.process_time()
     with threadpool_limits(1):
-        for scenario in given.scenarios:
-            rows = []
-            for seed in range(first, last):
-                rows.append(world(scenario, seed, (given.children, given.twins), raw))
-                print(f"{scenario} {seed}", file=sys.stderr)
-                if given.out:
-                    with given.out.open("a") as kept:
-                        kept.write(json.dumps(rows[-1], default=float) + "\n")
-            told[scenario] = summed(scenario, rows, raw)
+        rows: dict[str, list[dict]] = {name: [] for name in given.scenarios}
+        for seed, scenario in product(range(first, last), given.scenarios):
+            rows[scenario].append(world(scenario, seed, (given.children, given.twins), raw))
+            print(f"{scenario} {seed}", file=sys.stderr)
+            if given.out:
+                with given.out.open("a") as kept:
+                    kept.write(json.dumps(rows[scenario][-1], default=float) + "\n")
+    told = {name: summed(name, own, raw) for name, own in rows.items()}
     line = {"seeds": given.seeds, "children": given.children, "scenarios": told}
     print(json.dumps(line | {"cpu_s": round(time.process_time() - start, 1)}, default=float))
 

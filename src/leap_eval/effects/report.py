@@ -36,6 +36,7 @@ class Effects:
     estimates: pd.DataFrame
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)  # able, recorded, lost, gaps
 
     def told(self) -> dict[str, Any]:
         """Return what stands beside the estimates, for OUTCOME.json."""
@@ -68,7 +69,14 @@ def report(
     table["grade"] = [g.letter for g in graded]
     table["reason"] = [g.reason for g in graded]
     behind = _behind(fit, found, tables)
-    return Effects(outcome, _stamped(table, plan, outcome, status), behind, _notes(fit, found))
+    graded_table = _stamped(table, plan, outcome, status)
+    return Effects(outcome, graded_table, behind, _notes(fit, found), _counts(fit))
+
+
+def _counts(fit: Fit) -> dict[str, int]:
+    able, recorded = len(fit.asked.y), int(fit.asked.recorded.sum())
+    gaps = int(np.isnan(fit.asked.x).any(axis=0).sum())
+    return {"able": able, "recorded": recorded, "lost": able - recorded, "gaps": gaps}
 
 
 def barred(
@@ -93,7 +101,7 @@ def barred(
         table[f"check_{number}"] = checks.NOT_RUN
     table["grade"], table["reason"] = "D", why
     told = _stamped(table, plan, outcome, status_of(plan, frozen))
-    return Effects(outcome, told, {}, [why])
+    return Effects(outcome, told, {}, [why], dict.fromkeys(("able", "recorded", "lost", "gaps"), 0))
 
 
 def _family(rule: OutcomeRule, fit: Fit, places: list[int], checked: Suite) -> pd.DataFrame:
