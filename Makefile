@@ -69,7 +69,7 @@ endef
 
 .venv/.ready-dev: requirements-dev.lock pyproject.toml | .venv/bin/python
 	$(call install,requirements-dev.lock)
-	@if [ -d .git ]; then git config filter.nbstripout.clean "$(CURDIR)/.venv/bin/nbstripout"; fi
+	@if [ -d .git ]; then git config filter.nbstripout.clean "$(CURDIR)/.venv/bin/nbstripout --keep-id"; fi
 	@touch $@ .venv/.ready
 
 # Chromium and Node serve the browser tests alone; without them those tests are skipped, in CI they fail.

@@ -67,7 +67,7 @@ def leap(seed: int, children: int) -> pd.DataFrame:
         ibis.memtable(t) for t in (made.persons, made.contacts, made.outcomes, made.links)
     )
     services = load_programme(ROOT).services
-    studied = ibis.memtable(cohort.cohort(persons, links, plan, AS_AT).to_pyarrow())
+    studied = ibis.memtable(cohort.cohort(persons, contacts, links, plan, AS_AT).to_pyarrow())
     told = exposure.attended(contacts, links, studied, services)
     wide = exposure.exposure(told, studied, services, plan).to_pandas()
     designed = design.run(plan, cohort=studied.to_pandas(), exposure=wide, seed=2015)
@@ -89,8 +89,6 @@ def worlds(one: object, count: int, seed: int, children: int) -> dict[str, objec
         told.append(one(number, children))
         print(f"world {number}", file=sys.stderr)
     table = pd.concat(told)
-    if os.environ.get("KEEP"):
-        table.to_pickle(os.environ["KEEP"])
     error = table["estimate"] - table["truth"]
     table = table.assign(
         error=error,

@@ -146,8 +146,8 @@ def test_every_direct_dependency_is_in_the_lock_and_has_its_reason(root):
     block = text.split("dependencies = [", 1)[1].split("\n]", 1)[0]
     lock = (root / "requirements.lock").read_text()
     for line in filter(None, map(str.strip, block.splitlines())):
-        name = re.match(r'"([A-Za-z0-9-]+)', line).group(1)
-        assert re.search(rf"(?m)^{name}==", lock), name
+        name = re.match(r'"([A-Za-z0-9.-]+)', line).group(1)
+        assert re.search(rf"(?m)^{name.replace('.', '-')}==", lock), name
         assert "#" in line, name
 
 

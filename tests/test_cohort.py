@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leap_eval.cohort import cohort, flow
-from leap_eval.contracts import COHORT, CUBE, LINKS, PERSONS, check
+from leap_eval.contracts import COHORT, CONTACTS, CUBE, LINKS, PERSONS, check
 from leap_eval.settings.plan import load_plan
 from leap_eval.store.rows import empty
 
@@ -51,9 +51,26 @@ def table(contract, rows):
     return ibis.memtable(pa.Table.from_pylist(rows, schema=empty(contract).schema))
 
 
-def made(plan, persons, links=None):
+def contact(day, letter="a", **told):
+    plain = {
+        "record_key": key(letter),
+        "service": "community_events",
+        "date_from": day,
+        "date_to": day,
+        "sessions": 1,
+        "attended": "attended",
+        "in_scope": True,
+        "collected_on": date(2020, 1, 1),
+        "submission_id": "a" * 16,
+        "row": 2,
+    }
+    return dict.fromkeys(CONTACTS.columns) | plain | told
+
+
+def made(plan, persons, links=None, contacts=()):
     linked = links or [link(p["record_key"][4]) for p in persons]
-    told = cohort(table(PERSONS, persons), table(LINKS, linked), plan, AS_AT)
+    met = table(CONTACTS, contacts or [contact(date(2019, 2, 1))])
+    told = cohort(table(PERSONS, persons), met, table(LINKS, linked), plan, AS_AT)
     return {r["study_id"]: r for r in check(told, COHORT).to_pyarrow().to_pylist()}
 
 
@@ -87,13 +104,34 @@ def test_partners_that_disagree_are_outvoted_and_a_tie_goes_to_the_smaller_value
         ({}, "eligible"),
         ({"birth_month": None}, "no_birth_month"),
         ({"birth_month": date(2024, 2, 1)}, "too_young"),
-        ({"collected_on": date(2019, 12, 1)}, "not_known_yet"),
     ],
 )
 def test_the_first_rule_that_fails_is_the_reason(plan, told, reason):
     ann = made(plan, [person(**told)])[ANN]
     assert ann["m12_reason"] == reason
     assert ann["m12_eligible"] == (reason == "eligible")
+
+
+@pytest.mark.parametrize(
+    ("sign", "reason"),
+    [
+        (contact(date(2018, 5, 1)), "eligible"),
+        (contact(date(2018, 4, 30)), "not_seen"),
+        (contact(date(2019, 4, 30)), "eligible"),
+        (contact(date(2019, 5, 1)), "not_seen"),
+        (contact(date(2019, 2, 1), attended="missed"), "not_seen"),
+        (contact(date(2019, 2, 1), "b"), "not_seen"),
+    ],
+)
+def test_a_child_is_in_the_area_if_seen_in_the_year_before_time_zero(plan, sign, reason):
+    assert made(plan, [person()], contacts=[sign])[ANN]["m12_reason"] == reason
+
+
+def test_a_review_is_a_sign_of_life_as_well(plan):
+    never = [contact(date(2016, 1, 1))]
+    seen = person(review_on_12=date(2019, 4, 3))
+    assert made(plan, [person()], contacts=never)[ANN]["m12_reason"] == "not_seen"
+    assert made(plan, [seen], contacts=never)[ANN]["m12_reason"] == "eligible"
 
 
 def test_a_negative_control_is_kept_apart_from_the_background(plan):
@@ -108,7 +146,8 @@ def test_an_adult_is_no_child_of_the_study(plan):
 def test_the_flow_counts_records_children_and_every_reason(plan):
     persons = [person("a"), person("b"), person("c", birth_month=None)]
     links = [link("a"), link("b"), link("c", BEN)]
-    children = cohort(table(PERSONS, persons), table(LINKS, links), plan, AS_AT)
+    met = table(CONTACTS, [contact(date(2019, 2, 1))])
+    children = cohort(table(PERSONS, persons), met, table(LINKS, links), plan, AS_AT)
     cube = flow(table(PERSONS, persons), table(LINKS, links), children, plan)
     counts = {r["step"]: r["children"] for r in check(cube, CUBE).to_pyarrow().to_pylist()}
     assert (counts["sent_records"], counts["linked_children"]) == (3, 2)
@@ -123,6 +162,8 @@ def test_nothing_told_after_time_zero_changes_a_trial(plan, day, level):
         review_on_24=day, concern_24=True,
     )  # fmt: skip
     links = [link("a"), link("b")]
-    before, after = made(plan, [person()])[ANN], made(plan, [person(), future], links)[ANN]
+    met = contact(date(2019, 2, 1))
+    before = made(plan, [person()], contacts=[met])[ANN]
+    after = made(plan, [person(), future], links, [met, contact(day, "b")])[ANN]
     asked = [c for c in before if c.startswith("m12_")]
     assert [before[c] for c in asked] == [after[c] for c in asked]

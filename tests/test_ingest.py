@@ -140,3 +140,10 @@ def test_the_quality_sheet_holds_shares_and_no_pseudonym():
     assert quality["no_consent_share"] == 0.2
     assert quality["out_of_scope_share"] == 1.0
     assert "rk1_" not in str(quality)
+
+
+def test_two_submissions_of_one_day_and_row_are_told_apart_by_their_names():
+    first, second = person(), person(submission_id="b" * 16)
+    for both in ([first, second], [second, first]):
+        (ann,) = ingested(persons=both).persons.to_pyarrow().to_pylist()
+        assert ann["submission_id"] == "a" * 16

@@ -9,10 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from leap_eval.disclosure.verify import Verdict, attack
+from leap_eval.reference.labels import wards
 from leap_eval.settings import load_params
 from leap_eval.store import ledger
 
 pytestmark = pytest.mark.demo
+IDENTIFYING = ["reference", "forename", "surname", "mother", "mother_surname", "nhs", "upn"]
+WORD = r"\w[\w'’/-]*"
 HOMES = ("data", "work", "results", "release", ".leap/office")
 
 
@@ -31,12 +34,19 @@ def kept(root):
     return {f.relative_to(root).as_posix(): decoded(f) for f in files}
 
 
-@pytest.mark.requirement("R06", "R07", "R23", "R24")
-def test_no_canary_of_the_raw_submissions_is_found_in_anything_that_was_kept(root, kept):
-    planted = [c for c in (root / "truth/canaries.txt").read_text().splitlines() if len(c) >= 7]
-    words = re.compile("|".join(rf"\b{re.escape(c)}\b" for c in planted))
-    assert len(planted) >= 100
-    assert [place for place, text in kept.items() if words.search(text)] == []
+@pytest.fixture(scope="module")
+def planted(root):
+    """Every name, reference, NHS number and UPN that partners wrote, of seven letters or more."""
+    people = pq.read_table(root / "truth/people.parquet", columns=IDENTIFYING).to_pandas()
+    words = {w for column in people for w in people[column].unique() if w and len(w) >= 7}
+    # A ward may bear a name that a person bears, too: St Leonard's, Thornton.
+    return words - {part.rstrip("s").title() for ward in wards() for part in ward.split("_")}
+
+
+@pytest.mark.requirement("R06", "R23", "R24")
+def test_nothing_that_partners_wrote_of_a_person_is_found_in_anything_that_was_kept(kept, planted):
+    assert len(planted) > 10_000
+    assert {p for p, text in kept.items() if planted & set(re.findall(WORD, text))} == set()
 
 
 @pytest.mark.requirement("R07")
@@ -81,7 +91,7 @@ def test_every_page_names_whom_to_ask_and_loads_nothing_from_anywhere(root):
         assert "DataProtection@example.org" in text
         assert "Pretend data: no real child" in text
         assert "default-src 'none'" in text
-        assert not re.search(r"<script|<iframe|<link|src=\"http|url\(", text)
+        assert not re.search(r"<script|<iframe|<link|src=\"http|url\((?!#)", text)
 
 
 def test_every_estimate_carries_its_plan_its_grade_and_its_status(root):

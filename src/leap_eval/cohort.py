@@ -26,21 +26,34 @@ TOLD_ON = {
     "concern_24": "review_on_24",
 }
 UNTOLD = ("not_known", "not_stated")
-# A submission comes up to a quarter and a month after the contact it tells of.
-SHARING_LAG = 122
+# Nobody reports that a family has left. Without a sign of life in so many months before time
+# zero a child may be gone: it could neither start a service nor be assessed.
+SEEN_WITHIN = 12
 FIRST_FACTS = ("sex", "ethnicity_group5", "home_language", "disability")
 
 
-def cohort(persons: ir.Table, links: ir.Table, plan: Plan, as_at: date) -> ir.Table:
+def cohort(
+    persons: ir.Table, contacts: ir.Table, links: ir.Table, plan: Plan, as_at: date
+) -> ir.Table:
     """Return one row per child: who they are, whether each trial may count them, their background.
 
     A value told after time zero is missing, however useful it would be.
     """
     records = _children(persons, links)
     base = settled(_base(records))
-    trials = [_trial(records, base, name, plan, as_at) for name in plan.trials]
+    seen = _seen(records, contacts)
+    trials = [_trial(records, seen, base, name, plan, as_at) for name in plan.trials]
     joined = reduce(lambda left, right: left.join(right, "study_id"), trials, base)
-    return settled(joined.drop("first_told").order_by("study_id"))
+    return settled(joined.order_by("study_id"))
+
+
+def _seen(records: ir.Table, contacts: ir.Table) -> ir.Table:
+    """Return (study_id, day) for every attended contact and every review of a child."""
+    met = contacts.filter((_.attended == "attended") & _.in_scope & (_.sessions > 0))
+    met = met.join(records.select("record_key", "study_id"), "record_key")
+    days = [met.select("study_id", day=_.date_from)]
+    days += [records.select("study_id", day=records[c]) for c in ("review_on_12", "review_on_24")]
+    return settled(reduce(lambda a, b: a.union(b), days).filter(_.day.notnull()).distinct())
 
 
 def _children(persons: ir.Table, links: ir.Table) -> ir.Table:
@@ -56,7 +69,6 @@ def _base(records: ir.Table) -> ir.Table:
         imd=_.imd_decile.first(order_by=[_.area_on, _.record_key]),
         partners=_.partner.nunique(),
         link_weight=_.link_weight.mean(),
-        first_told=_.collected_on.min(),
     )
     for table in facts.values():
         base = base.left_join(settled(table), "study_id").drop("study_id_right")
@@ -86,15 +98,20 @@ def _commonest(records: ir.Table, name: str) -> ir.Table:
     )
 
 
-def _trial(records: ir.Table, base: ir.Table, name: str, plan: Plan, as_at: date) -> ir.Table:
+def _trial(
+    records: ir.Table, seen: ir.Table, base: ir.Table, name: str, plan: Plan, as_at: date
+) -> ir.Table:
     trial = plan.trials[name]
     zero = (base.birth_month + ibis.interval(months=trial.time_zero)).cast("date")
-    at = settled(base.select("study_id", "first_told", "birth_month", zero=zero))
+    at = settled(base.select("study_id", "birth_month", zero=zero))
+    since = (_.zero - ibis.interval(months=SEEN_WITHIN)).cast("date")
+    lately = seen.join(at, "study_id").filter((_.day < _.zero) & (_.day >= since))
+    at = settled(at.mutate(here=at.study_id.isin(lately.study_id)))
     last = ibis.literal(as_at) - ibis.interval(months=plan.months.grace)
     reason = ibis.cases(
         (at.birth_month.isnull(), "no_birth_month"),
         (at.zero > last.cast("date"), "too_young"),
-        (at.first_told > (at.zero + ibis.interval(days=SHARING_LAG)).cast("date"), "not_known_yet"),
+        (~at.here, "not_seen"),
         else_="eligible",
     )
     told = at.select("study_id", **{f"{name}_time_zero": at.zero, f"{name}_reason": reason})
@@ -170,7 +187,11 @@ def protocol(plan: Plan) -> pd.DataFrame:
     for name, trial in plan.trials.items():
         play = ", ".join(trial.in_play)
         rows += [
-            (name, "who", "children in the area, known to a partner, new to every service in play"),
+            (
+                name,
+                "who",
+                f"children seen in the {SEEN_WITHIN} months before, new to every service in play",
+            ),
             (name, "time zero", f"birth month + {trial.time_zero} months"),
             (
                 name,

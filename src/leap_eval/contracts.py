@@ -48,6 +48,16 @@ class Column:
     high: float | None = None
     shape: str | None = None
 
+    def allows(self, value: Any) -> bool:
+        """Tell whether a cell may hold this value of the right type."""
+        if value is None:
+            return self.null
+        inside = (self.low is None or value >= self.low) and (
+            self.high is None or value <= self.high
+        )
+        listed = not self.among or value in self.among
+        return inside and listed and (self.shape is None or bool(re.search(self.shape, value)))
+
 
 @dataclass(frozen=True, slots=True)
 class Contract:

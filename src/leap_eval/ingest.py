@@ -26,6 +26,8 @@ DATED = {"imd_decile": "area_on", "need_level": "need_level_on", "disability": "
 REVIEWS = {"concern_12": "review_on_12", "concern_24": "review_on_24"}
 UNKNOWN = ("home_language", "disability", "ethnicity_group5")
 SOURCE = ("collected_on", "submission_id", "row")
+# Two submissions may be shared on one day with the same row: without the last, a tie is chance.
+TOLD_FIRST = ("collected_on", "row", "submission_id")
 DERIVED = ("age_months", "in_scope", "in_window")
 QUASI = ("birth_month", "area", "sex", "ethnicity_group5")
 
@@ -57,7 +59,7 @@ def persons(filed: ir.Table, outcomes: ir.Table) -> ir.Table:
         **{f"{c}_refused": filed[c] == "not_stated" for c in UNKNOWN},
         **{c: filed[c].nullif("not_known").nullif("not_stated") for c in UNKNOWN},
     )
-    early = [_.collected_on, _.row]
+    early = [_[c] for c in TOLD_FIRST]
     facts = {
         name: known[name].first(order_by=early)
         for name in PERSONS.columns
@@ -105,10 +107,9 @@ def once(filed: ir.Table, columns: Any) -> ir.Table:
     # What the intake derived from a birth month may change with it; it does not make two rows.
     rest = [c for c in columns if c in (*SOURCE, *DERIVED)]
     content = [c for c in columns if c not in rest]
-    last = [_.collected_on.desc(), _.row.desc()]
-    told = {
-        c: filed[c].first(order_by=last if c in DERIVED else [_.collected_on, _.row]) for c in rest
-    }
+    early = [_[c] for c in TOLD_FIRST]
+    last = [_[c].desc() for c in TOLD_FIRST]
+    told = {c: filed[c].first(order_by=last if c in DERIVED else early) for c in rest}
     return filed.group_by(content).agg(**told).select(*columns)
 
 

@@ -7,16 +7,36 @@ import hashlib
 import hmac
 import io
 import json
+import re
+from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
 
 from leap_eval.agreements.agreement import FileForm
+from leap_eval.agreements.programme import Programme
+from leap_eval.contracts import CONTACTS, FILED_PERSONS, OUTCOMES
 from leap_eval.intake.deidentify import Row
 from leap_eval.intake.reader import RefusedError, read_csv
+from leap_eval.reference.ethnicity import codes
+from leap_eval.reference.geography import areas
 from leap_eval.reference.identifiers import kinds
-from leap_eval.tokens import columns, from_canonical, from_text, to_canonical
+from leap_eval.reference.instruments import INSTRUMENTS
+from leap_eval.store.office import Delivery
+from leap_eval.tokens import (
+    NORM_VERSION,
+    Keys,
+    Person,
+    columns,
+    from_canonical,
+    from_text,
+    key_id,
+    to_canonical,
+    tokenise,
+)
 
 PLAIN_MARKS = ("has_forename", "has_surname", "has_date", "has_postcode")
 PLAIN = FileForm(format="csv", encoding="utf-8", delimiter=",")
@@ -39,6 +59,14 @@ SHAPES = {
     "contacts": (*KEYS, *CONTACT),
     "outcomes": (*KEYS, *OUTCOME),
 }
+CONTRACTS = {"persons": FILED_PERSONS, "contacts": CONTACTS, "outcomes": OUTCOMES}
+FICTIONAL = (
+    Person("Ann", "Example", "2019-04-01", "SW9 8QO"),
+    Person("Ben", "Sample", "2018-12-24", "SE5 0CI"),
+    Person("Zoë", "O'Brien-Okafor", "2020-02-29", "SW2 1KM"),
+)
+SECTOR = re.compile(r"[A-Z]{1,2}\d[A-Z\d]? ?\d")
+TOLD = {"multiple": ("yes", "no", "unknown"), "birth_order": tuple("123456789")}
 DATES = {
     "birth_month",
     "due_month",
@@ -72,7 +100,9 @@ def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def read(data: bytes, table: str, place: str) -> tuple[list[Row], pa.Table | None]:
+def read(
+    data: bytes, table: str, place: str, programme: Programme
+) -> tuple[list[Row], pa.Table | None]:
     """Return the rows of a canonical table and their tokens; anything else refuses the whole.
 
     A trust's own file, one more column, or one identifier in any cell: refused, never repaired.
@@ -89,7 +119,13 @@ def read(data: bytes, table: str, place: str) -> tuple[list[Row], pa.Table | Non
     }
     if any(kinds(text) for text in texts):
         raise RefusedError("leak.nhs", place)
-    rows = [_typed(dict(zip(grid.headers, row, strict=True))) for row in grid.rows]
+    rows = [
+        {name: _value(table, name, text) for name, text in zip(grid.headers, row, strict=True)}
+        for row in grid.rows
+    ]
+    known = _lists(programme)
+    if any(OTHER in row.values() or not _listed(row, table, known) for row in rows):
+        raise RefusedError("file.canonical", place)
     for row in rows:
         from_text(row["pseudonym"])
     tokens = (
@@ -98,20 +134,55 @@ def read(data: bytes, table: str, place: str) -> tuple[list[Row], pa.Table | Non
     return rows, from_canonical(tokens) if tokens is not None else None
 
 
-def _typed(told: dict[str, str]) -> Row:
-    return {name: _value(name, text) for name, text in told.items()}
+OTHER = object()  # stands for a value that is none of the canonical form
 
 
-def _value(name: str, text: str) -> Any:
+@lru_cache(maxsize=100_000)
+def _value(table: str, name: str, text: str) -> Any:
+    """Return the typed value of a cell, or OTHER where its contract has no such value."""
     if name in TOKENS:
-        return text
+        return text if not text or text in TOLD.get(name, (text,)) else OTHER
+    try:
+        value = _read(name, text)
+    except ValueError:
+        return OTHER
+    column = CONTRACTS[table].columns.get(name)
+    return value if column is None or column.allows(value) else OTHER
+
+
+def _read(name: str, text: str) -> Any:
     if not text:
         return None
     if name in DATES:
         return date.fromisoformat(text)
     if name in YES_NO:
-        return text == "true"
+        return {"true": True, "false": False}.get(text, OTHER)
     return int(text) if name in WHOLE else float(text) if name in FLOATS else text
+
+
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    services: frozenset[str]
+    areas: frozenset[str | None]
+
+
+def _lists(programme: Programme) -> _Lists:
+    places = areas(programme.geography.lookup, programme.geography.deprivation)
+    return _Lists(frozenset(s.id for s in programme.services), places | {None})
+
+
+def _listed(row: Row, table: str, known: _Lists) -> bool:
+    """Tell whether every code of a row stands in its list: text has no way in."""
+    if table == "contacts":
+        return row["service"] in known.services
+    if table == "persons":
+        standard = row["ethnicity_standard"]
+        group = row["ethnicity"] is None or row["ethnicity"] in codes(standard)
+        if row["area_kind"] == "sector":
+            return group and row["ward"] is None and bool(SECTOR.fullmatch(row["area"] or ""))
+        return group and {row["area"], row["ward"]} <= known.areas
+    item = INSTRUMENTS.get(row["instrument"], {}).get(row["item"])
+    return item is not None and (row["level"] is None or row["level"] in item.levels)
 
 
 def sign(manifest: dict[str, Any], key: bytes) -> str:
@@ -132,19 +203,60 @@ def manifest(facts: dict[str, Any], files: dict[str, bytes], key: bytes) -> byte
     ).encode()
 
 
-def verified(files: dict[str, bytes], partner: str, signing: bytes, link_id: str) -> dict[str, Any]:
-    """Return the manifest of a signed submission, or refuse by the first misfit."""
+class _Listed(BaseModel):
+    name: str
+    sha256: str
+
+
+class _Manifest(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    partner: str
+    period: str
+    sequence: int
+    norm_version: int
+    key_ids: dict[str, str]
+    known_answers: str
+    files: tuple[_Listed, ...]
+    signature: str
+    rates: dict[str, float] = {}
+
+
+def known_answers(link: bytes) -> str:
+    """Return a token of a published fictional person: both sides must make the same."""
+    token: bytes = tokenise(FICTIONAL, link, "A").column("f_l").to_pylist()[0]
+    return token.hex()
+
+
+def verified(delivery: Delivery, signing: bytes, keys: Keys) -> dict[str, float]:
+    """Return the agreement rates of a signed submission, or refuse by the first misfit."""
+    files = delivery.content
     if "manifest.json" not in files:
         raise RefusedError("manifest.missing", "manifest.json")
-    told: dict[str, Any] = json.loads(files["manifest.json"])
-    if not hmac.compare_digest(sign(told, signing), str(told.get("signature"))):
-        raise RefusedError("manifest.signature", "manifest.json")
-    if told["partner"] != partner:
-        raise RefusedError("manifest.partner", "manifest.json")
-    if told["key_ids"]["link"] != link_id:
-        raise RefusedError("manifest.key", "manifest.json")
-    listed = {f["name"]: f["sha256"] for f in told["files"]}
+    raw, told = _opened(files["manifest.json"])
+    if raw is None or told is None:
+        raise RefusedError("manifest.damaged", "manifest.json")
     found = {n: hashlib.sha256(d).hexdigest() for n, d in files.items() if n != "manifest.json"}
-    if listed != found:
-        raise RefusedError("manifest.digest", "manifest.json")
-    return told
+    fits = {
+        "manifest.signature": hmac.compare_digest(
+            sign(raw, signing).encode(), told.signature.encode()
+        ),
+        "manifest.partner": told.partner == delivery.partner,
+        "manifest.period": (told.period, told.sequence) == (delivery.period, delivery.sequence),
+        "manifest.version": told.norm_version == NORM_VERSION,
+        "manifest.key": told.key_ids.get("link") == key_id(keys.link)
+        and told.known_answers == known_answers(keys.link),
+        "manifest.digest": {f.name: f.sha256 for f in told.files} == found,
+    }
+    for rule, fit in fits.items():
+        if not fit:
+            raise RefusedError(rule, "manifest.json")
+    return told.rates
+
+
+def _opened(data: bytes) -> tuple[dict[str, Any] | None, _Manifest | None]:
+    try:
+        raw = json.loads(data)
+        return raw, _Manifest.model_validate(raw)
+    except (ValueError, RecursionError):
+        return None, None

@@ -25,7 +25,6 @@ from leap_eval.store.office import Delivery
 from leap_eval.tokens import (
     Keys,
     at_rest,
-    key_id,
     rates,
     tokenise,
 )
@@ -63,17 +62,24 @@ def receive(
     `before` is what was filed of the partner, by period (submission.json).
     """
     try:
+        _within(delivery, agreement)
         known = _seen(delivery, keys, before)
         if known:
             return known
         if agreement.kind == "nhs_trust":
-            return _from_trust(delivery, keys, signing_key(delivery.partner, programme.state))
+            signing = signing_key(delivery.partner, programme.state)
+            return _from_trust(delivery, programme, keys, signing)
         terms = Terms(agreement, programme, delivery.shared_on)
         return _from_service(delivery, terms, keys)
     except RefusedError as refused:
         return Reception(delivery, "refused", refused.rule, refused.place)
     except SubmissionError:
         return Reception(delivery, "refused", "leak.nhs", "persons")
+
+
+def _within(delivery: Delivery, agreement: Agreement) -> None:
+    if sum(map(len, delivery.content.values())) > agreement.submission.limits.mib * 2**20:
+        raise RefusedError("file.size", "the submission")
 
 
 def _seen(delivery: Delivery, keys: Keys, before: dict[str, Any]) -> Reception | None:
@@ -178,15 +184,15 @@ def _told(done: dict[str, Sorted], dropped: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _from_trust(delivery: Delivery, keys: Keys, signing: bytes) -> Reception:
+def _from_trust(delivery: Delivery, programme: Programme, keys: Keys, signing: bytes) -> Reception:
     _only_canonical(delivery)
-    told = canonical.verified(delivery.content, delivery.partner, signing, key_id(keys.link))
+    chance = canonical.verified(delivery, signing, keys)
     rows: dict[str, list[Row]] = {}
     tokens = None
     for stem in STEMS:
         data = delivery.content.get(f"{stem}_{delivery.period}.csv")
         if data is not None:
-            rows[stem], marks = canonical.read(data, stem, f"{stem} file")
+            rows[stem], marks = canonical.read(data, stem, f"{stem} file", programme)
             tokens = marks if stem == "persons" else tokens
     if tokens is None:
         raise RefusedError("file.missing", "persons")
@@ -206,7 +212,7 @@ def _from_trust(delivery: Delivery, keys: Keys, signing: bytes) -> Reception:
     }
     facts["tables"] = {stem: {"received": len(r), "filed": len(r)} for stem, r in rows.items()}
     kept = at_rest(tokens, keys.store)
-    return filed(delivery, keys, rows, kept, facts, "A", told.get("rates", {}))
+    return filed(delivery, keys, rows, kept, facts, "A", chance)
 
 
 def _only_canonical(delivery: Delivery) -> None:

@@ -12,7 +12,7 @@ from leap_eval.intake import canonical, fates
 from leap_eval.intake.deidentify import Row, Terms
 from leap_eval.intake.flow import sort_rows
 from leap_eval.store.office import Delivery
-from leap_eval.tokens import NORM_VERSION, Person, key_id, person_pseudonym, rates, tokenise
+from leap_eval.tokens import NORM_VERSION, key_id, person_pseudonym, rates, tokenise
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -22,13 +22,6 @@ class TrustKeys:
     link: bytes
     person: bytes
     signing: bytes
-
-
-FICTIONAL = (
-    Person("Ann", "Example", "2019-04-01", "SW9 8QO"),
-    Person("Ben", "Sample", "2018-12-24", "SE5 0CI"),
-    Person("Zoë", "O'Brien-Okafor", "2020-02-29", "SW2 1KM"),
-)
 
 
 def pseudonymise(
@@ -86,7 +79,7 @@ def _facts(
         "agreement_version": agreement.version,
         "norm_version": NORM_VERSION,
         "key_ids": {"link": key_id(keys.link)},
-        "known_answers": tokenise(FICTIONAL, keys.link, "A").column("f_l").to_pylist()[0].hex(),
+        "known_answers": canonical.known_answers(keys.link),
         "national_opt_out_applied_on": opted.isoformat(),
         "rates": chance,
     }

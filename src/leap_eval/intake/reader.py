@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -151,10 +152,24 @@ def _inflated(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: str) -> i
 
 def read_xlsx(data: bytes, sheets: tuple[str, ...], place: str) -> dict[str, Grid]:
     """Read the agreed visible sheets of a workbook; comments and titles become remarks."""
-    preflight(data, place)
+    found = None
+    try:
+        preflight(data, place)
+        found = _sheets(data, sheets, place)
+    except RefusedError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever a library says of a damaged file may quote a cell
+        found = None
+    if found is None:
+        raise RefusedError("file.damaged", place)
+    return found
+
+
+def _sheets(data: bytes, sheets: tuple[str, ...], place: str) -> dict[str, Grid]:
     from openpyxl import load_workbook
 
-    book = load_workbook(io.BytesIO(data), read_only=False, data_only=False, keep_links=False)
+    with warnings.catch_warnings(action="ignore"):
+        book = load_workbook(io.BytesIO(data), read_only=False, data_only=False, keep_links=False)
     found: dict[str, Grid] = {}
     properties = (book.properties.creator, book.properties.title, book.properties.lastModifiedBy)
     outside = tuple(str(p) for p in properties if p and p != "openpyxl")

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from leap_eval.agreements.agreement import Column, FileForm, Table
+from leap_eval.contracts import ATTENDED, LANGUAGES, MODES, ROLES, SEXES, YES_NO
 from leap_eval.intake.reader import Grid, RefusedError
 from leap_eval.reference.ethnicity import ethnicity
 
@@ -17,6 +18,11 @@ DATES = {
     "review_on_12", "review_on_24",
 }  # fmt: skip
 WHOLE = {"sessions", "minutes", "parity", "need_level"}
+# Closed lists: a word that no agreed value maps to one of them is never filed.
+LISTS = {
+    "role": ROLES, "sex": SEXES, "language": LANGUAGES, "disability": YES_NO,
+    "attended": ATTENDED, "mode": MODES, "concern_12": ("yes", "no"), "concern_24": ("yes", "no"),
+}  # fmt: skip
 NO_DATE = {date(1899, 12, 30), date(1900, 1, 1), date(1970, 1, 1)}
 FORMULA = re.compile(r"^[=+\-@\t\r]")
 
@@ -109,8 +115,9 @@ def _reader(column: Column, form: FileForm, shared_on: date) -> Callable[[str], 
         return lambda text: _value(text, column)
     if what == "ethnicity":
         return lambda text: _ethnicity(text, column.codes or "nhs2001")
-    if column.values:
-        folded = {_folded(k): v for k, v in column.values.items()}
+    if column.values or what in LISTS:
+        folded = {code: code for code in LISTS.get(what, ())}
+        folded |= {_folded(k): v for k, v in column.values.items()}
         return lambda text: folded.get(_folded(text), Broken("code.unknown"))
     return lambda text: text
 

@@ -7,6 +7,7 @@ Chinese (R) is always in the Asian group, as in the censuses since 2011.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 NOT_STATED, NOT_KNOWN = "not_stated", "not_known"
 
@@ -75,6 +76,12 @@ def ethnicity(text: str, standard: str) -> tuple[str | None, str] | None:
         return None
     code, group = known[key]
     return (None, group) if group in (NOT_STATED, NOT_KNOWN) else (_code(code), group)
+
+
+@cache
+def codes(standard: str | None) -> frozenset[str]:
+    """Return the codes of a standard as they are filed; none for an unknown standard."""
+    return frozenset(_code(code) for code, _ in STANDARDS.get(standard or "", {}).values())
 
 
 def _code(words: str) -> str:

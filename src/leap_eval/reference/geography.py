@@ -39,6 +39,15 @@ def lookup(postcodes: str, deprivation: str) -> dict[str, Area]:
     }
 
 
+@lru_cache(maxsize=4)
+def areas(postcodes: str | None, deprivation: str | None) -> frozenset[str | None]:
+    """Return every small area and ward the operator's files know."""
+    if postcodes is None or deprivation is None:
+        return frozenset()
+    places = lookup(postcodes, deprivation).values()
+    return frozenset({p.area for p in places} | {p.ward for p in places})
+
+
 def _rows(name: str) -> list[dict[str, str]]:
     packaged = resources.files("leap_eval.reference") / "data" / name
     source = packaged if "/" not in name and packaged.is_file() else Path(name)
