@@ -33,7 +33,7 @@ def truths(world, table):
         "service": lambda parts: world.service(*parts),
         "pair_named": lambda parts: world.synergy(*parts),
     }
-    asked = table[table["subgroup"] == "all"]
+    asked = table[(table["subgroup"] == "all") & table["family"].isin(ask)]
     true = [ask[f](c.split(" + ")) for f, c in zip(asked["family"], asked["contrast"], strict=True)]
     return asked.assign(truth=true)
 

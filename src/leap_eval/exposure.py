@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,7 @@ def exposure(
     columns: dict[str, Any] = {f"start_{s}": base[f"start_{s}"] for s in names}
     columns |= {f"used_{s}": (base[f"start_{s}"] < FOUR_YEARS).fill_null(False) for s in names}
     for name in plan.trials:
-        columns |= _trial(base, name, plan, names)
+        columns |= _trial(base, name, plan, names) | _offered(base, name, plan, services)
     wide = settled(base.select("study_id", "draw", **columns))
     doses = settled(_doses(told, plan))
     both = wide.left_join(doses, "study_id").drop("study_id_right")
@@ -106,6 +107,24 @@ def _trial(base: ir.Table, name: str, plan: Plan, names: list[str]) -> dict[str,
             lambda a, b: a + b, [b.cast("int64") for b in began.values()]
         )
     return columns
+
+
+def _offered(base: ir.Table, name: str, plan: Plan, services: Sequence[Service]) -> dict[str, Any]:
+    """Tell which services in play were open for the whole of a child's window.
+
+    A child whose window lies outside the service's years could not have started it: to
+    compare it with those who did would compare years.
+    """
+    trial = plan.trials[name]
+    first = (base.birth_month + ibis.interval(months=trial.time_zero)).cast("date")
+    last = base.birth_month + ibis.interval(months=trial.time_zero + plan.months.grace)
+    told = {}
+    for service in sorted((s for s in services if s.id in trial.in_play), key=lambda s: s.id):
+        open_ = first >= ibis.literal(service.starts)
+        if service.ends is not None:
+            open_ &= last.cast("date") <= ibis.literal(service.ends + timedelta(days=1))
+        told[f"{name}_offered_{service.id}"] = open_.fill_null(False)
+    return told
 
 
 def combination(began: dict[str, Any]) -> Any:

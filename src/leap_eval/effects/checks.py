@@ -23,6 +23,7 @@ class Models:
     given: Background
     surfaces: dict[str, Floats]  # mixed, ridge, boosted: (n, A)
     pi: Floats
+    z: Floats  # (n, q) background filled without the outcome, in SD: what weights balance
 
 
 def verdict(value: float, best: float, fair: float) -> str:
@@ -30,40 +31,22 @@ def verdict(value: float, best: float, fair: float) -> str:
     return "pass" if value <= best else "warn" if value <= fair else "fail"
 
 
-def stacked_weights(asked: Problem, pi: Floats, floor: float = 0.0) -> Floats:
-    """Return the weights of all sets' arms side by side: (n, A)."""
-    parts = [arm_weights(s.inside, np.maximum(s.e, floor), asked.recorded, pi) for s in asked.sets]
-    return np.hstack(parts)
-
-
 def stacked_inside(asked: Problem) -> Floats:
     """Tell who is in which arm, all sets' arms side by side: (n, A)."""
     return np.hstack([s.inside for s in asked.sets]).astype(float)
-
-
-def effective(weight: Floats) -> Floats:
-    """Return the effective sample size of every column of weights."""
-    told: Floats = weight.sum(axis=0) ** 2 / np.maximum((weight**2).sum(axis=0), 1e-300)
-    return told
-
-
-def imbalance(asked: Problem, given: Background) -> Floats:
-    """Return the largest weighted standardised difference of each arm from all eligible: (A,)."""
-    everyone = asked.recorded | True
-    parts = []
-    for s in asked.sets:
-        w = s.inside * everyone[:, None] / s.e
-        parts.append(np.abs((w / w.sum(axis=0)).T @ given.x).max(axis=1))
-    return np.concatenate(parts)
 
 
 def overlap_means(asked: Problem, models: Models) -> ArmMeans:
     """Estimate for the children who could be in any arm (Li, Morgan, Zaslavsky 2018)."""
     parts = []
     for s, columns in zip(asked.sets, columns_of(asked), strict=True):
-        h = 1 / (1 / s.e).sum(axis=1)
-        h /= h.mean()
-        weight = arm_weights(s.inside, s.e / h[:, None], asked.recorded, models.pi)
+        who = s.population
+        h = np.where(who, 1 / (1 / s.e).sum(axis=1), 0.0)
+        h /= h[who].mean()
+        weight = np.zeros(s.e.shape)
+        weight[who] = arm_weights(
+            s.inside[who], s.e[who] / h[who, None], asked.recorded[who], models.pi[who]
+        )
         surface = models.surfaces["mixed"][:, columns]
         residual = np.where(weight > 0, np.nan_to_num(asked.y)[:, None] - surface, 0.0)
         parts.append(h[:, None] * surface + weight * residual)
@@ -76,9 +59,9 @@ def regression(asked: Problem, x: Floats, y: Floats) -> Floats:
 
     A saturated least-squares model, the one most reports would use; reference arm 0.
     """
-    seen = ~np.isnan(y)
     parts = []
     for s in asked.sets:
+        seen = ~np.isnan(y) & s.population
         inside = s.inside.astype(float)
         rest = 1 - inside.sum(axis=1, keepdims=True)
         own = {name for services in s.services for name in services}
@@ -89,7 +72,7 @@ def regression(asked: Problem, x: Floats, y: Floats) -> Floats:
         beta = inverse @ matrix[seen].T @ y[seen]
         residual = np.where(seen, np.nan_to_num(y) - matrix @ beta, 0.0)
         arms = inside.shape[1] - 1
-        influence = len(y) * residual[:, None] * (matrix @ inverse[:, :arms])
+        influence = s.population.sum() * residual[:, None] * (matrix @ inverse[:, :arms])
         parts.append(np.hstack([np.zeros((len(y), 1)), beta[:arms] + influence]))
     return np.hstack(parts)
 

@@ -40,7 +40,7 @@ def controls(
     named, columns = [], []
     for name, x, y in outcomes(plan, asked, models):
         phi = regression(asked, x, y)
-        columns += [phi @ c.row for c in listed]
+        columns += [c.influence(phi) for c in listed]
         named += [(name, c.name) for c in listed]
     for service, psi in late_starts(plan, asked, models, last):
         columns.append(psi)

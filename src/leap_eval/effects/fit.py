@@ -6,18 +6,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from leap_eval.effects import bands as of_bands
 from leap_eval.effects import checks
-from leap_eval.effects.aipw import ArmMeans, Floats, arm_means
-from leap_eval.effects.bands import Bands, banded
-from leap_eval.effects.complete import complete
-from leap_eval.effects.contrasts import Contrast
+from leap_eval.effects.aipw import ArmMeans, Floats
+from leap_eval.effects.complete import impute, marked
+from leap_eval.effects.contrasts import Contrast, influences
 from leap_eval.effects.problem import Problem
-from leap_eval.effects.surface import (
-    background,
-    boosted_surfaces,
-    recorded_probability,
-    ridge_surfaces,
-)
+from leap_eval.effects.rubin import Pooled
+from leap_eval.effects.surface import recorded_probability
+from leap_eval.effects.sweep import Parts, standard, swept
+from leap_eval.effects.weights import farthest, stacked_weights
 from leap_eval.settings import Plan
 
 
@@ -27,57 +25,59 @@ class Fit:
 
     asked: Problem
     listed: list[Contrast]
-    means: ArmMeans
+    means: ArmMeans  # averaged over fillings and dealings of the folds
+    pooled: Pooled
+    models: checks.Models  # of the first filling and dealing
     weight: Floats  # (n, A)
+    imbalance: Floats  # (A,)
     sd: float  # of the outcome, in the unit of the estimates
     rank: int
-    models: checks.Models
+    fillings: int
 
-    def bands(self, places: list[int], level: float) -> Bands:
-        """Estimate some of the contrasts with a joint band over them."""
-        phi = np.column_stack([self.listed[i].influence(self.means.phi) for i in places])
-        return banded(phi, self.asked.family, level)
+    def bands(self, places: list[int], level: float) -> of_bands.Bands:
+        """Put the joint band round one family of contrasts."""
+        at = np.ix_(places, places)
+        return of_bands.of(self.pooled.theta[places], self.pooled.total[at], level)
+
+    def areas(self, places: list[int], level: float) -> of_bands.Bands:
+        """Put the wider band round it that treats areas as clusters."""
+        at = np.ix_(places, places)
+        return of_bands.cautious(
+            self.pooled.theta[places],
+            self.pooled.total[at],
+            self.pooled.area[at],
+            len(np.unique(self.asked.area)),
+            level,
+        )
 
 
 def fit(plan: Plan, asked: Problem, listed: list[Contrast], rule_scale: str, seed: int) -> Fit:
     """Fit surfaces and recording once, and put every estimate together from them."""
     sd = float(np.nanstd(asked.y))
     asked = replace(asked, y=asked.y / sd) if rule_scale == "sd" else asked
-    names, x = complete(asked, seed)
-    models, rank = modelled(asked, names, x, seed)
-    weight = checks.stacked_weights(asked, models.pi)
-    means = arm_means(asked.y, models.surfaces["mixed"], weight)
+    names, known = marked(asked)
+    z = standard(known)
+    pi = [recorded_probability(asked.repeat(r), z) for r in range(len(asked.folds))]
+    weight = [stacked_weights(asked.repeat(r), z, p) for r, p in enumerate(pi)]
+    filled = impute(asked, seed)
+    marks = known[:, asked.x.shape[1] :]
+    done = swept(asked, listed, Parts(names, filled, marks, weight), seed)
+    models = checks.Models(names, done.given, done.surfaces, pi[0], z)
     return Fit(
         asked=asked,
         listed=listed,
-        means=means,
-        weight=weight,
-        sd=1.0 if rule_scale == "sd" else sd,
-        rank=rank,
+        means=done.means,
+        pooled=done.pooled,
         models=models,
+        weight=weight[0],
+        imbalance=farthest(asked, z, weight[0]),
+        sd=1.0 if rule_scale == "sd" else sd,
+        rank=done.rank,
+        fillings=len(filled),
     )
 
 
 def estimates(means: ArmMeans, listed: list[Contrast]) -> Floats:
     """Estimate every contrast from arm means: (C,)."""
-    return np.array(
-        [
-            float(means.theta @ c.row)
-            if c.where is None
-            else float((means.phi[c.where] @ c.row).mean())
-            for c in listed
-        ]
-    )
-
-
-def modelled(
-    asked: Problem, names: tuple[str, ...], x: Floats, seed: int
-) -> tuple[checks.Models, int]:
-    """Fit surfaces and recording on filled background `x` (n, p): models, and the ridge's rank."""
-    given = background(names, x, asked)
-    line, rank = ridge_surfaces(asked, given)
-    trees = boosted_surfaces(asked, x, seed)
-    if set(np.unique(asked.y[asked.recorded])) <= {0.0, 1.0}:
-        line, trees = np.clip(line, 0, 1), np.clip(trees, 0, 1)
-    surfaces = {"mixed": (line + trees) / 2, "ridge": line, "boosted": trees}
-    return checks.Models(names, given, surfaces, recorded_probability(asked, given)), rank
+    told: Floats = influences(means.phi, listed).mean(axis=0)
+    return told

@@ -23,7 +23,7 @@ def placebo(
     """
     told = np.zeros((2, len(listed)))
     for place, (arms, columns) in enumerate(zip(asked.sets, columns_of(asked), strict=True)):
-        own = [i for i, c in enumerate(listed) if c.place == place and c.where is None]
+        own = [i for i, c in enumerate(listed) if c.place == place and c.subgroup == "all"]
         if not own:
             continue
         inside, rows = arms.inside, np.array([listed[i].row[columns] for i in own])

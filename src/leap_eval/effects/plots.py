@@ -149,7 +149,7 @@ def contour(benchmarks: pd.DataFrame, estimates: pd.DataFrame) -> Figure:
     shown = estimates[estimates["subgroup"] == "all"].dropna(subset=["estimate"])
     if benchmarks.empty or shown.empty:
         return _nothing("nothing could be estimated")
-    first = shown.loc[(shown["estimate"].abs() / shown["se"]).idxmax()]
+    first = shown.iloc[int(np.argmax(shown["estimate"].abs() / shown["se"]))]
     own = benchmarks[
         (benchmarks["contrast"] == first["contrast"]) & (benchmarks["family"] == first["family"])
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -43,7 +43,24 @@ class Arms:
     inside: Bools
     e: Floats
     floored: Floats  # (A,) share of children below the floor
-    holds: bool  # other services as they happened, not switched off
+    repeats: Floats  # (R, n, A): `e` of every repeat of the folds
+    population: Bools  # (n,) whom the set is about
+    texts: tuple[str, ...] = ()  # of dose and breadth, the bins
+
+    @property
+    def kind(self) -> str:
+        """Say what the arms are: combination, service, pair, dose or breadth."""
+        return self.name.partition(".")[2].partition(":")[0]
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether other services stay as they happened, not switched off."""
+        return self.kind in ("service", "pair", "dose")
+
+    @property
+    def by_amount(self) -> bool:
+        """Tell whether the arms are amounts, not services."""
+        return self.kind in ("dose", "breadth")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,11 +78,18 @@ class Problem:
     quarter: Ints  # quarter of birth
     sets: tuple[Arms, ...]
     table: pd.DataFrame  # groups and negative controls
+    folds: Ints  # (R, n): `fold` of every repeat
+    area: Ints  # (n,) ward, as a number
 
     @property
     def recorded(self) -> Bools:
         """Who has a result."""
         return ~np.isnan(self.y)
+
+    def repeat(self, number: int) -> Problem:
+        """Return the same question on another dealing of the folds."""
+        sets = tuple(replace(s, e=s.repeats[number]) for s in self.sets)
+        return replace(self, fold=self.folds[number], sets=sets)
 
 
 def first_results(
@@ -115,6 +139,8 @@ def problem(plan: Plan, given: Given, measured: Measured) -> Problem:
     services = tuple(sorted(plan.trials[trial].in_play))
     columns = [str(c) for c in table if str(c).startswith(f"{trial}_x_")]
     born = pd.to_datetime(table["birth_month"])
+    repeats = sorted(c for c in map(str, table) if c.startswith("fold_"))
+    folds = table[repeats].to_numpy(np.int64).T
     return Problem(
         trial=trial,
         names=tuple(c.removeprefix(f"{trial}_x_") for c in columns),
@@ -123,10 +149,12 @@ def problem(plan: Plan, given: Given, measured: Measured) -> Problem:
         services=services,
         started=_started(table, plan, trial, services),
         family=pd.factorize(table["family_id"], sort=True)[0].astype(np.int64),
-        fold=table["fold_0"].to_numpy(np.int64),
+        fold=folds[0],
         quarter=np.asarray((born.dt.year * 4 + born.dt.quarter).fillna(0), dtype=np.int64),
         sets=tuple(_arms(table, given.discovery, str(c).removeprefix("arm.")) for c in sets),
         table=table,
+        folds=folds,
+        area=pd.factorize(table["ward"].fillna(""), sort=True)[0].astype(np.int64),
     )
 
 
@@ -140,16 +168,26 @@ def _arms(table: pd.DataFrame, discovery: Sequence[Mapping[str, Any]], name: str
     told = sorted((d for d in discovery if d["set"] == name and d["number"] >= 0), key=_number)
     arms = [d for d in told if d["arm"] != REST]
     label = table[f"arm.{name}"].to_numpy(int)
-    raw = table[[f"p.{name}.{d['number']}" for d in arms]].to_numpy(float)
+    population = label >= 0
     inside = label[:, None] == np.array([d["number"] for d in arms])
-    floors = np.array([propensity_floor(s) for s in inside.mean(axis=0)])
+    floors = np.array([propensity_floor(s) for s in inside[population].mean(axis=0)])
+    columns = [
+        [f"p.{name}.{r}.{d['number']}" for d in arms]
+        for r in range(sum(str(c).startswith("fold_") for c in table))
+    ]
+    raw = np.stack([table[repeat].to_numpy(float) for repeat in columns])
+    # Outside the population nothing is weighted; 1 keeps the arithmetic quiet.
+    e = np.where(population[:, None], np.maximum(raw, floors), 1.0)
+    amounts = name.partition(".")[2].startswith(("dose", "breadth"))
     return Arms(
         name=name,
-        services=tuple(_services(d["arm"]) for d in arms),
+        services=tuple(() if amounts else _services(d["arm"]) for d in arms),
         inside=inside,
-        e=np.maximum(raw, floors),
-        floored=(raw < floors).mean(axis=0),
-        holds=not name.endswith(".combination"),
+        e=e[0],
+        floored=(raw[0][population] < floors).mean(axis=0),
+        repeats=e,
+        population=population,
+        texts=tuple(d["arm"] for d in arms),
     )
 
 

@@ -88,8 +88,8 @@ def _uneven(
     parts = []
     for s in asked.sets:
         w = s.inside / s.e
-        w = w / w.mean(axis=0)
-        mean = (w * value[:, None]).mean(axis=0)
+        w = w / w[s.population].mean(axis=0)
+        mean = (w * value[:, None]).sum(axis=0) / w.sum(axis=0)
         parts.append(mean + w * (value[:, None] - mean))
     phi = np.hstack(parts)
     told = banded(np.column_stack([c.influence(phi) for c in listed]), asked.family, level)

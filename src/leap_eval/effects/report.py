@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from leap_eval.effects import checks
+from leap_eval.effects.additive import pulled
 from leap_eval.effects.aipw import Floats
 from leap_eval.effects.bands import Bands, benjamini_hochberg
 from leap_eval.effects.checks import NOT_RUN
@@ -20,6 +21,7 @@ from leap_eval.effects.hidden import evalue, ratio_of_sd
 from leap_eval.effects.suite import Suite, Whole, suite, whole
 from leap_eval.settings import Frozen, Plan, plan_hash, status_of
 from leap_eval.settings.plan import OutcomeRule
+from leap_eval.weighting import effective
 
 UNITS = {"sd": "sd", "risk": "risk", "points": "points"}
 POWER = float(norm.ppf(0.80))
@@ -59,7 +61,7 @@ def report(
     for name in sorted({c.family for c in fit.listed}):
         places = [i for i, c in enumerate(fit.listed) if c.family == name]
         checked = suite(plan, fit, found, places, rule.age[1])
-        parts.append(_family(rule, fit, places, checked))
+        parts.append(_family(rule, fit, places, checked, plan.levels.band))
         tables.append((name, places, checked))
     table = pd.concat(parts, ignore_index=True)
     table["q"] = benjamini_hochberg(table["p"].to_numpy(float))
@@ -88,9 +90,11 @@ def barred(
             "family": [c.family for c in listed],
             "contrast": [c.name for c in listed],
             "subgroup": [c.subgroup for c in listed],
+            "reference": [c.reference for c in listed],
         }
     ).astype(str)
-    empty = ("ess", "estimate", "se", "low", "high", "band_low", "band_high", "crit")
+    empty: tuple[str, ...] = ("ess", "estimate", "se", "low", "high", "band_low", "band_high")
+    empty += ("crit", "area_low", "area_high", "pooled", "pooled_low", "pooled_high")
     for name in (*empty, "mde80", "p", "q", "evalue", "evalue_limit", *DOUBTS):
         table[name] = np.nan
     for name in ("n_arm", "n_reference", "n", "families", "df_resid", "rank"):
@@ -104,16 +108,23 @@ def barred(
     return Effects(outcome, told, {}, [why], dict.fromkeys(("able", "recorded", "lost", "gaps"), 0))
 
 
-def _family(rule: OutcomeRule, fit: Fit, places: list[int], checked: Suite) -> pd.DataFrame:
+def _family(
+    rule: OutcomeRule, fit: Fit, places: list[int], checked: Suite, level: float
+) -> pd.DataFrame:
     listed = [fit.listed[i] for i in places]
     verdicts = {c.number: c.verdicts for c in checked.checked}
     none = [NOT_RUN] * len(listed)
+    areas = fit.areas(places, level)
     table = pd.DataFrame(
         {
             "family": [c.family for c in listed],
             "contrast": [c.name for c in listed],
             "subgroup": [c.subgroup for c in listed],
+            "reference": [c.reference for c in listed],
             **_limits(checked.bands),
+            "area_low": areas.band_low,
+            "area_high": areas.band_high,
+            **pulled(fit, places, checked.bands),
             **_sizes(fit, listed),
             **{f"check_{n}": verdicts.get(n, none) for n in checks.NUMBERS},
             **dict.fromkeys(DOUBTS, np.nan),
@@ -160,7 +171,7 @@ def _sizes(fit: Fit, listed: list[Contrast]) -> dict[str, Any]:
         counts = (arms & seen[where, None]).sum(axis=0)
         told["n_arm"].append(int(counts[-1]))
         told["n_reference"].append(int(counts[0]))
-        told["ess"].append(float(checks.effective(fit.weight[where][:, c.arms]).min()))
+        told["ess"].append(float(effective(fit.weight[where][:, c.arms]).min()))
         told["recorded"].append(float((counts / np.maximum(arms.sum(axis=0), 1)).min()))
         hit = (arms & events[where, None]).sum(axis=0)
         miss = counts - hit
@@ -185,7 +196,7 @@ def _gate(fit: Fit) -> dict[str, int]:
 def _evalue(fit: Fit, rule: OutcomeRule, c: Contrast, row: tuple[float, float, float]) -> Any:
     estimate, low, high = row
     base = float(fit.means.theta[np.flatnonzero(c.row < 0)[0]])
-    if rule.scale == "risk" and c.arms.sum() == 2 and c.where is None and base > 0:
+    if rule.scale == "risk" and c.arms.sum() == 2 and c.subgroup == "all" and base > 0:
         return evalue(*(max(base + v, 1e-6) / base for v in (estimate, low, high)))
     return evalue(*(ratio_of_sd(v / fit.sd) for v in (estimate, low, high)))
 
@@ -202,12 +213,10 @@ def _evidence(row: dict[str, Any], rule: OutcomeRule, status: Any, budget: float
 
 def _stamped(table: pd.DataFrame, plan: Plan, outcome: str, status: str) -> pd.DataFrame:
     rule = plan.outcomes[outcome]
-    pair = table["family"].str.startswith("pair")
     told = table.drop(columns=["recorded", "same_sign"], errors="ignore").assign(
         outcome=outcome,
         trial=rule.trial,
         arms=table["contrast"],
-        reference=np.where(pair, "sum of both alone", "none"),
         unit=UNITS[rule.scale],
         status=status,
         plan_hash=plan_hash(plan),
@@ -278,6 +287,7 @@ def _notes(fit: Fit, found: Whole) -> list[str]:
     return [
         f"{len(fit.asked.y)} eligible children could have a result, "
         f"{int(fit.asked.recorded.sum())} have one",
+        f"gaps in the background: filled {fit.fillings} times with the outcome in view",
         "3: least squares, boosted trees alone, overlap weights, residents only",
         f"4: {len(found.specifications)} specifications (outcome model, propensity, background, "
         "grace, floor)",
@@ -287,5 +297,6 @@ def _notes(fit: Fit, found: Whole) -> list[str]:
         "7: before and from March 2020, and without each ward, from the influences",
         "8: all deals of the arms within fifths of propensity, in closed form",
         f"10: {replicates} twins of these data with known differences, fitted anew each time",
+        "11: what fillings and uncertain links add to the variance",
         "12: shares recorded and months observed by arm; other results of those not recorded",
     ]

@@ -61,9 +61,7 @@ def specifications(plan: Plan, asked: Problem, models: dict[str, Models]) -> lis
 
 def _moved(asked: Problem, arms: Arms, plan: Plan, grace: int) -> Bools:
     """Tell who is in which arm had the grace period been another."""
-    if grace == plan.months.grace or not arms.name.partition(".")[2].startswith(
-        ("combination", "service:", "pair:")
-    ):
+    if grace == plan.months.grace or arms.by_amount:
         return arms.inside
     zero = plan.trials[asked.trial].time_zero
     months = asked.table[[f"start_{s}" for s in asked.services]].to_numpy(float)
@@ -72,33 +70,39 @@ def _moved(asked: Problem, arms: Arms, plan: Plan, grace: int) -> Bools:
            if not arms.holds or any(s in named for named in arms.services)]  # fmt: skip
     wanted = np.array([[asked.services[i] in named for i in own] for named in arms.services])
     inside: Bools = (began[:, None, own] == wanted[None]).all(axis=2)
-    return inside & (asked.table[f"arm.{arms.name}"].to_numpy(int) >= 0)[:, None]
+    return inside & arms.population[:, None]
 
 
 def _propensities(asked: Problem, sets: list[Bools], models: Models) -> dict[str, list[Floats]]:
     """Return two cross-fitted propensities of every set: logistic by discriminants, and linear."""
-    n = len(asked.y)
     x = np.column_stack([models.given.x, _squares(models.given.x)])
-    linear = [np.zeros(s.shape) for s in sets]
-    logistic = [np.zeros(s.shape) for s in sets]
-    for k in np.unique(asked.fold):
-        train, held = asked.fold != k, asked.fold == k
-        centre = x[train].mean(axis=0)
-        a = x[train] - centre
-        root = np.linalg.inv(a.T @ a / len(a) + PENALTY * np.eye(x.shape[1]))
-        for place, inside in enumerate(sets):
-            share = np.maximum(inside[train].mean(axis=0), 1 / n)
+    linear = [np.ones(s.shape) for s in sets]
+    logistic = [np.ones(s.shape) for s in sets]
+    roots: dict[tuple[bytes, int], tuple[Floats, Floats, Floats]] = {}
+    for place, (inside, arms) in enumerate(zip(sets, asked.sets, strict=True)):
+        for k in np.unique(asked.fold):
+            train = (asked.fold != k) & arms.population
+            held = (asked.fold == k) & arms.population
+            key = arms.population.tobytes(), int(k)
+            roots[key] = roots.get(key) or _root(x[train])
+            centre, a, root = roots[key]
+            share = np.maximum(inside[train].mean(axis=0), 1 / len(a))
             slope = root @ (a.T @ (inside[train] - share) / len(a))
             score = (x[held] - centre) @ slope
             linear[place][held] = share + score
             # Discriminants: the linear slopes over the share; one pooled spread for all arms.
-            logistic[place][held] = np.log(share) + score / share - _tilt(slope, share, a)
-    for place, inside in enumerate(sets):
-        whole = 1 - inside.mean(axis=0).sum() < 1e-9
-        raised = np.exp(np.clip(logistic[place], -30, 30))
-        rest = 0.0 if whole else max(1 - inside.mean(axis=0).sum(), 1 / n)
-        logistic[place] = raised / (raised.sum(axis=1, keepdims=True) + rest)
+            raised = np.exp(
+                np.clip(np.log(share) + score / share - _tilt(slope, share, a), -30, 30)
+            )
+            rest = max(1 - share.sum(), 0.0)
+            logistic[place][held] = raised / (raised.sum(axis=1, keepdims=True) + rest)
     return {"logistic": logistic, "linear": linear}
+
+
+def _root(x: Floats) -> tuple[Floats, Floats, Floats]:
+    centre = x.mean(axis=0)
+    a = x - centre
+    return centre, a, np.linalg.inv(a.T @ a / len(a) + PENALTY * np.eye(x.shape[1]))
 
 
 def _tilt(slope: Floats, share: Floats, a: Floats) -> Floats:
@@ -122,10 +126,11 @@ def _means(
         lowest = np.maximum(np.minimum(s.e.min(axis=0), 0.01), floor)
         some = inside & asked.recorded[:, None]
         w = some / (np.maximum(share, lowest) * models.pi[:, None])
-        total = w.mean(axis=0)
+        total = w[s.population].mean(axis=0)
         w = w / np.where(total > 0, total, 1.0)
         mu = models.surfaces[surface][:, columns]
         residual = np.where(some, y - mu, 0.0)
+        # Outside a set's population nothing is weighted, and no contrast counts the surface.
         fit = mu + w * residual
         fit[:, some.sum(axis=0) < FEWEST_IN_ARM] = np.nan
         phi.append(fit)

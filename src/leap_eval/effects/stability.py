@@ -32,6 +32,6 @@ def _within(asked: Problem, listed: list[Contrast], phi: Floats, part: np.ndarra
     counts = np.hstack([s.inside & asked.recorded[:, None] for s in asked.sets])
     for i, c in enumerate(listed):
         where = part if c.where is None else part & c.where
-        if counts[where][:, c.arms].sum(axis=0).min(initial=FEWEST) >= FEWEST:
+        if c.against is None and counts[where][:, c.arms].sum(axis=0).min(initial=FEWEST) >= FEWEST:
             told[i] = float((phi[where] @ c.row).mean())
     return told

@@ -13,12 +13,18 @@ from leap_eval.effects.bands import POINTWISE, Bands
 from leap_eval.effects.checks import NOT_RUN, Models, verdict
 from leap_eval.effects.contrasts import Contrast
 from leap_eval.effects.controls import controls
-from leap_eval.effects.fit import Fit, estimates, modelled
+from leap_eval.effects.fit import Fit, estimates
 from leap_eval.effects.placebo import placebo
 from leap_eval.effects.problem import Problem
 from leap_eval.effects.specifications import specifications
 from leap_eval.effects.stability import shifts
-from leap_eval.effects.surface import columns_of
+from leap_eval.effects.surface import (
+    background,
+    columns_of,
+    recorded_probability,
+    ridge_surfaces,
+)
+from leap_eval.effects.trees import grown, tree_surfaces
 from leap_eval.effects.twin import Coverage, twin
 from leap_eval.settings import Plan
 
@@ -53,7 +59,6 @@ class Whole:
     shifts: dict[str, Floats]
     placebo: tuple[Floats, Floats]
     twins: dict[str, Coverage]
-    imbalance: Floats  # (A,)
     unrecorded: Floats  # (A,)
 
 
@@ -73,7 +78,6 @@ def whole(plan: Plan, fit: Fit, seed: int, replicates: int) -> Whole:
         shifts=shifts(asked, listed, fit.means.phi),
         placebo=placebo(asked, listed, mixed, models.pi),
         twins=twin(asked, models, listed, plan.levels.band, (seed, replicates)),
-        imbalance=checks.imbalance(asked, models.given),
         unrecorded=recorded.unrecorded(asked, models.pi),
     )
 
@@ -81,14 +85,20 @@ def whole(plan: Plan, fit: Fit, seed: int, replicates: int) -> Whole:
 def _reduced(asked: Problem, models: Models, seed: int) -> Models:
     kept = [i for i, n in enumerate(models.names) if not n.startswith(BEYOND_THE_PLAN)]
     names = tuple(models.names[i] for i in kept)
-    return modelled(asked, names, models.given.x[:, kept], seed)[0]
+    x, z = models.given.x[:, kept], models.z[:, kept]
+    given = background(names, x, asked)
+    line, _ = ridge_surfaces(asked, given)
+    tree = tree_surfaces(asked, x, grown(asked, x, seed), np.ones(len(x), bool))
+    tree = np.where(np.isnan(tree), line, tree)
+    surfaces = {"mixed": (line + tree) / 2, "ridge": line, "boosted": tree}
+    return Models(names, given, surfaces, recorded_probability(asked, z), z)
 
 
 def _others(plan: Plan, fit: Fit) -> dict[str, Floats]:
     asked, models = fit.asked, fit.models
     phi = checks.regression(asked, np.hstack([models.given.x, models.given.curved]), asked.y)
     least_squares = estimates(ArmMeans(phi.mean(axis=0), phi), fit.listed)
-    subgroup = np.array([c.where is not None for c in fit.listed], dtype=bool)
+    subgroup = np.array([c.subgroup != "all" for c in fit.listed], dtype=bool)
     boosted = arm_means(asked.y, models.surfaces["boosted"], fit.weight)
     return {
         "least squares": np.where(subgroup, np.nan, least_squares),
@@ -113,7 +123,7 @@ def suite(plan: Plan, fit: Fit, found: Whole, places: list[int], last: int) -> S
     """Check one family of contrasts; `last` is the latest age in months of a result."""
     listed = [fit.listed[i] for i in places]
     bands = fit.bands(places, plan.levels.band)
-    headline = all(c.where is None for c in listed)  # not subgroups
+    headline = all(c.subgroup == "all" for c in listed)  # not subgroups
     tables: dict[str, pd.DataFrame] = {}
     done = [*_design(fit, found, listed), *_elsewhere(found, bands, places, headline)]
     columns = _sizes_of_doubt(plan, fit, listed, bands, done, tables)
@@ -124,13 +134,22 @@ def suite(plan: Plan, fit: Fit, found: Whole, places: list[int], last: int) -> S
     if headline:
         done += _headline(plan, fit, found, (places, last), bands, tables)
     coverage = found.twins.get(listed[0].family)
+    columns["share_links"] = fit.pooled.share_links[places]
+    columns["share_missing"] = fit.pooled.share_missing[places]
+    added = columns["share_links"] + columns["share_missing"]
+    counted = fit.asked.table["link_weight"].to_numpy(float)
+    weighted = [np.average(c.influence(fit.means.phi), weights=counted) for c in listed]
+    turned = np.sign(weighted) != np.sign(bands.estimate)
+    claimed = (bands.low > 0) | (bands.high < 0)
+    told = [verdict(v, 0.30, 0.50) for v in np.where(turned & claimed, 1.0, added)]
+    done.append(Checked(11, added, told))
     columns["twin_coverage"] = np.full(len(listed), coverage.joint if coverage else np.nan)
     return Suite(bands, sorted(done, key=lambda c: c.number), columns, tables)
 
 
 def _design(fit: Fit, found: Whole, listed: list[Contrast]) -> list[Checked]:
     floored = np.concatenate([s.floored for s in fit.asked.sets])
-    apart = np.array([float(found.imbalance[c.arms].max()) for c in listed])
+    apart = np.array([float(fit.imbalance[c.arms].max()) for c in listed])
     outside = np.array([float(floored[c.arms].max()) for c in listed])
     return [
         Checked(1, apart, [verdict(v, 0.10, 0.20) for v in apart]),
@@ -239,7 +258,8 @@ def leeway(fit: Fit, c: Contrast) -> hidden.Leeway:
     own = np.where(inside, np.nan_to_num(asked.y)[:, None] - surface, 0.0).sum(axis=1)
     counted = inside.any(axis=1) * where
     squared = own**2 * counted / counted.mean()
-    scale = (arms.inside * asked.recorded[:, None] / (arms.e * fit.models.pi[:, None])).mean(axis=0)
+    raw = arms.inside * asked.recorded[:, None] / (arms.e * fit.models.pi[:, None])
+    scale = raw[arms.population].mean(axis=0)
     m_alpha = (row**2 / (arms.e * fit.models.pi[:, None] * scale)).sum(axis=1) * where**2
     return hidden.leeway(
         c.influence(fit.means.phi), squared, (weight @ row) * where, m_alpha, asked.family

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,8 +35,8 @@ class _Set:
     surface: Floats  # (n, A + 1)
     residual: Floats  # (n,)
     steps: list[list[Floats]]  # by fold and arm: the inverse information of a logit
-    rows: Floats  # (C, A)
-    family: list[str]
+    columns: Ints  # of the stacked arms
+    own: list[Contrast]
 
 
 def twin(
@@ -57,8 +57,10 @@ def twin(
     x = np.column_stack([np.ones(len(asked.y)), models.given.x])
     outcome_model = _OutcomeModel.of(asked, models)
     sets = [_ready(asked, models, listed, i, x) for i in range(len(asked.sets))]
-    sets = [s for s in sets if len(s.rows)]
-    truth = {name: _truth(sets, name) for name in dict.fromkeys(f for s in sets for f in s.family)}
+    sets = [s for s in sets if s.own]
+    truth = {
+        name: _truth(sets, name) for name in dict.fromkeys(c.family for s in sets for c in s.own)
+    }
     held = {name: np.zeros((replicates, 2)) for name in truth}
     for replicate in range(replicates):
         rng = np.random.default_rng([seed, 10, replicate])
@@ -66,8 +68,8 @@ def twin(
         phi: dict[str, list[Floats]] = {name: [] for name in truth}
         for s in sets:
             told = _estimated(asked, models, s, outcome_model, x, sign * s.residual, rng)
-            for row, name in zip(s.rows, s.family, strict=True):
-                phi[name].append(told @ row)
+            for c in s.own:
+                phi[c.family].append(_only(c, s).influence(told))
         for name, columns in phi.items():
             band = banded(np.column_stack(columns), asked.family, level)
             off = np.abs(band.estimate - truth[name])
@@ -81,28 +83,35 @@ def twin(
 
 def _truth(sets: list[_Set], name: str) -> Floats:
     return np.array([
-        float((s.surface[:, :-1] @ row).mean())
-        for s in sets for row, family in zip(s.rows, s.family, strict=True) if family == name
+        float(_only(c, s).influence(s.surface[:, :-1]).mean())
+        for s in sets for c in s.own if c.family == name
     ])  # fmt: skip
+
+
+def _only(c: Contrast, s: _Set) -> Contrast:
+    return replace(c, row=c.row[s.columns])
 
 
 def _ready(
     asked: Problem, models: Models, listed: Sequence[Contrast], place: int, x: Floats
 ) -> _Set:
     arms, columns = asked.sets[place], columns_of(asked)[place]
-    own = [c for c in listed if c.place == place and c.where is None]
+    own = [c for c in listed if c.place == place and c.subgroup == "all"]
     surface = models.surfaces["mixed"][:, columns]
     total = arms.e.sum(axis=1, keepdims=True)
     rest = np.maximum(1 - total, 0) if not arms.inside.any(axis=1).all() else np.zeros_like(total)
-    chance = np.hstack([arms.e, rest])
+    chance = np.where(
+        arms.population[:, None],
+        np.hstack([arms.e, rest]),
+        np.eye(len(rest.T) + arms.e.shape[1])[-1],
+    )
     chance = np.cumsum(chance / chance.sum(axis=1, keepdims=True), axis=1)
     level = (surface * arms.e / total).sum(axis=1, keepdims=True)
     surface = np.hstack([surface, level])
     mine = np.column_stack([arms.inside, ~arms.inside.any(axis=1)])
     residual = np.where(asked.recorded, np.nan_to_num(asked.y) - surface[mine], 0.0)
-    rows = np.array([c.row[columns] for c in own]).reshape(len(own), len(columns))
     steps = _steps(arms.e, x, asked.fold) if own else []
-    return _Set(arms, chance, surface, residual, steps, rows, [c.family for c in own])
+    return _Set(arms, chance, surface, residual, steps, columns, own)
 
 
 def _steps(e: Floats, x: Floats, fold: Ints) -> list[list[Floats]]:
@@ -133,8 +142,10 @@ def _estimated(
     inside = dealt[:, :-1]
     e = np.maximum(_propensities(s, inside, x, asked.fold), s.arms.e.min(axis=0))
     surface = model.predicted(asked, dealt, y)[:, :-1]
-    weight = arm_weights(inside, e, asked.recorded, models.pi)
-    return arm_means(np.where(asked.recorded, y, np.nan), surface, weight).phi
+    who, phi = s.arms.population, np.zeros(surface.shape)
+    weight = arm_weights(inside[who], e[who], asked.recorded[who], models.pi[who])
+    phi[who] = arm_means(np.where(asked.recorded, y, np.nan)[who], surface[who], weight).phi
+    return phi
 
 
 def _propensities(s: _Set, inside: Bools, x: Floats, fold: Ints) -> Floats:
