@@ -5,7 +5,7 @@ from leap_eval.effects.bands import Bands, benjamini_hochberg, joint
 from leap_eval.effects.grade import Evidence, Grade, grade
 from leap_eval.effects.hidden import EValue, evalue
 from leap_eval.effects.problem import Given, Measured, first_results
-from leap_eval.effects.recorded import companions
+from leap_eval.effects.recorded import companions, opened
 from leap_eval.effects.report import Effects
 from leap_eval.effects.run import run
 from leap_eval.effects.sheets import facts, sheet
@@ -28,6 +28,7 @@ __all__ = [
     "first_results",
     "grade",
     "joint",
+    "opened",
     "run",
     "sheet",
 ]

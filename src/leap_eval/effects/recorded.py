@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from leap_eval.effects.aipw import Floats
 from leap_eval.effects.bands import Bands, banded, clustered
 from leap_eval.effects.checks import Models, stacked_inside
 from leap_eval.effects.contrasts import Contrast
-from leap_eval.effects.problem import Measured, Problem
+from leap_eval.effects.problem import Given, Measured, Problem, first_results
+from leap_eval.settings import Plan
 
 POINTS, MONTHS = 0.05, 1.0
 FEWEST = 200  # children with the other result, with and without this one
@@ -32,6 +34,15 @@ def companions(measured: Measured, others: Mapping[str, Measured]) -> Measured:
             column = other.table.set_index("study_id")["value"].rename(f"also_{name}")
             table = table.join(column, on="study_id")
     return Measured(measured.outcome, table)
+
+
+def opened(
+    outcomes: Any, links: Any, given: Given, plan: Plan, asked: tuple[str, date]
+) -> Measured:
+    """Take each child's first result, and beside it those of the plan's other outcomes."""
+    outcome, as_at = asked
+    told = {n: first_results(outcomes, links, given, plan, (n, as_at)) for n in plan.outcomes}
+    return companions(told[outcome], told)
 
 
 def unrecorded(asked: Problem, pi: Floats) -> Floats:

@@ -105,7 +105,9 @@ def barred(
         table[f"check_{number}"] = checks.NOT_RUN
     table["grade"], table["reason"] = "D", why
     told = _stamped(table, plan, outcome, status_of(plan, frozen))
-    return Effects(outcome, told, {}, [why], dict.fromkeys(("able", "recorded", "lost", "gaps"), 0))
+    none = {name: pd.DataFrame() for name in ("benchmarks", "controls", "twin")}
+    sizes = dict.fromkeys(("able", "recorded", "lost", "gaps"), 0)
+    return Effects(outcome, told, none, [why], sizes)
 
 
 def _family(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from leap_eval.agreements.programme import Programme
 from leap_eval.effects.report import Effects
 from leap_eval.reference.sheets import items
 from leap_eval.settings import Plan, plan_hash
@@ -14,8 +15,8 @@ from leap_eval.settings import Plan, plan_hash
 GRADES = ("A", "B", "C", "N", "D")
 
 
-def facts(plan: Plan, effects: Effects, about: Mapping[str, Any]) -> dict[str, str]:
-    """Return the slots of the sheets for one outcome; `about` holds partners, notice, dates."""
+def facts(plan: Plan, effects: Effects, programme: Programme) -> dict[str, str]:
+    """Return what the sheets say of one outcome, by slot."""
     rule = plan.outcomes[effects.outcome]
     trial = plan.trials[rule.trial]
     told = {
@@ -28,7 +29,10 @@ def facts(plan: Plan, effects: Effects, about: Mapping[str, Any]) -> dict[str, s
         "age_low": rule.age[0],
         "age_high": rule.age[1],
         "covariates": len(plan.covariates) + len(plan.adjust_also),
-        **about,
+        "partners": len({s.partner for s in programme.services}),
+        "notice": programme.notice.version,
+        "starts": programme.starts,
+        "ends": programme.ends,
         **_counted(effects),
     }
     return {name: str(value) for name, value in told.items()}
