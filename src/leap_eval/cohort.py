@@ -265,7 +265,8 @@ def births_chart(children: ir.Table, plan: Plan) -> Any:
         table = zero.to_pandas()
         label = f"{name}: {trial.time_zero} months old"
         axes.plot(pd.to_datetime(table["zero"]), table["n"], linewidth=1.3, label=label)
-    axes.axvline(float(date2num(date(2020, 3, 23))), color="0.4", linewidth=0.8, linestyle="--")
+    closing = float(date2num(date(2020, 3, 23)))  # type: ignore[no-untyped-call]  # matplotlib's
+    axes.axvline(closing, color="0.4", linewidth=0.8, linestyle="--")
     axes.set_ylim(bottom=0)
     axes.set_title("Eligible children by the month they reach time zero")
     axes.legend(frameon=False)

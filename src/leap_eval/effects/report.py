@@ -42,7 +42,7 @@ class Effects:
 
     def told(self) -> dict[str, Any]:
         """Return what stands beside the estimates, for OUTCOME.json."""
-        tables = {name: _records(table) for name, table in sorted(self.tables.items())}
+        tables = {name: _told(table) for name, table in sorted(self.tables.items())}
         return {"outcome": self.outcome, **tables, "notes": self.notes}
 
     @property
@@ -278,6 +278,11 @@ def _place(c: Contrast) -> dict[str, str]:
 def _short(table: pd.DataFrame) -> pd.DataFrame:
     numbers = table.select_dtypes("float").columns
     return table.assign(**{n: [float(f"{v:.{DIGITS}g}") for v in table[n]] for n in numbers})
+
+
+def _told(table: pd.DataFrame) -> list[dict[str, Any]]:
+    # JSON has no NaN: what is not known is null.
+    return [{k: None if v != v else v for k, v in row.items()} for row in _records(table)]
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
