@@ -109,6 +109,15 @@ def frames(world: World, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
                 " + ".join(np.array(sorted(trial.in_play))[row]) or "none" for row in began
             ]
             exposure[f"{name}_g{grace}_breadth"] = began.sum(axis=1)
+        dose = world.doses.by(world.starts, zero + plan.months.dose) - world.doses.by(
+            world.starts, float(zero)
+        )
+        for service in sorted(trial.in_play):
+            first, last = (12 * (y - 2015) + 3 for y in world.planted.services[service].open)
+            month = kids.born + zero
+            open_ = (month >= first) & (month + plan.months.grace <= last)
+            exposure[f"{name}_offered_{service}"] = open_
+            exposure[f"{name}_dose_{service}"] = dose[:, world.services.index(service)]
         for place, service in enumerate(world.services):
             if service not in trial.in_play:
                 exposure[f"{name}_used_{service}"] = world.starts[:, place] < zero
