@@ -203,7 +203,7 @@ def world(scenario: str, seed: int, asked: tuple[int, int], raw: dict[str, objec
         "ab": int(told["grade"].isin(["A", "B"]).sum()), "contrasts": len(told),
         "naive": naive(drawn), "flags": named, "months": months_apart(drawn),
         "coverage": told.groupby("family")["twin_coverage"].first().to_dict(),
-        "evenness": found.tables["evenness"].drop(columns=["contrast", "family"]).abs().max().to_dict(),
+        "evenness": found.tables["evenness"][["recorded", "months"]].abs().max().to_dict(),
         "estimates": told.set_index(["family", "contrast"])["estimate"].round(4).tolist(),
     }  # fmt: skip
 

@@ -12,12 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from leap_eval.effects import hidden, recorded
+from leap_eval.agreements import load_programme
+from leap_eval.effects import Effects, facts, hidden, recorded, sheet
 from leap_eval.effects.bands import POINTWISE, Bands
 from leap_eval.effects.contrasts import Contrast
 from leap_eval.effects.hidden import Leeway, benchmarks, bounds, leeway, robustness_value
 from leap_eval.effects.placebo import placebo
 from leap_eval.effects.problem import Arms, Measured
+from leap_eval.reference.sheets import items
+from leap_eval.settings import load_plan
+from leap_eval.synthetic import contrast, draw, planted
+from leap_eval.synthetic.places import places
+from leap_eval.synthetic.planted import scenarios
 
 Z = 1.6448536269514722  # DoubleML's limits are one-sided
 
@@ -134,7 +140,9 @@ def set_of_arms(rng, n=3000):
     e = raw / raw.sum(axis=1, keepdims=True)
     arm = (rng.random((n, 1)) > e.cumsum(axis=1)).sum(axis=1)
     inside = arm[:, None] == np.arange(3)
-    arms = Arms("m12.combination", ((), ("a",), ("b",)), inside, e, np.zeros(3), False)
+    arms = Arms(
+        "m12.combination", ((), ("a",), ("b",)), inside, e, np.zeros(3), e[None], np.ones(n, bool)
+    )
     y = 0.5 * x + rng.normal(size=n)
     asked = SimpleNamespace(sets=(arms,), y=y, recorded=np.ones(n, bool))
     return asked, arms, y, x
@@ -173,3 +181,59 @@ def test_other_outcomes_stand_beside_a_result_and_enter_under_their_own_name():
     assert list(told) == ["study_id", "value", "also_words"]
     assert told["also_words"].tolist()[1] == 3.0
     assert np.isnan(told["also_words"][0])
+
+
+@pytest.mark.parametrize(("standard", "count"), [("target2025", 21), ("record", 13)])
+def test_every_item_of_a_standard_is_filled_or_named_open(standard, count):
+    told = items(standard)
+    assert len({i.item for i in told}) == len(told) == count
+    assert all(i.asks and i.where for i in told)
+    assert all(bool(i.says) != (i.filled_by == "person") for i in told)
+    assert {i.filled_by for i in told} <= {"plan", "stage", "programme", "person"}
+
+
+def test_a_sheet_is_filled_from_the_run_and_says_whose_the_rest_is(root):
+    plan = load_plan(root)
+    table = pd.DataFrame(
+        {"subgroup": ["all"], "estimate": [np.nan], "grade": "D", "status": "amended"}
+    )
+    nothing = Effects(
+        "bmi_centile", table, {}, [], dict.fromkeys(("able", "recorded", "lost", "gaps"), 0)
+    )
+    told = sheet("target2025", facts(plan, nothing, load_programme(root)))
+    assert len(told) == 21
+    assert not told["says"].str.contains("{", regex=False).any()
+    assert (told["says"].str.startswith("OPEN") == told["state"].eq("open")).all()
+    assert told.set_index("item").loc["3", "says"] == plan.question
+
+
+SMALL = [n for n in scenarios() if n.startswith("traps.")]
+
+
+@pytest.mark.parametrize("name", [*SMALL, "null"])
+def test_in_a_trap_world_nothing_has_an_effect_on_anybody(name):
+    drawn = draw(planted(name), 7, 600)
+    for services in (("chattertime",), ("chattertime", "making_it_real")):
+        assert contrast(drawn, "asq3_communication", services).reported == 0
+
+
+def test_each_trap_plants_what_its_name_says():
+    drawn = {n: draw(planted(n), 7, 3000) for n in ("null", *SMALL)}
+    kids, null = drawn["null"].children, drawn["null"]
+    place = null.services.index("making_it_real")
+    started = {n: w.starts[:, place] < 99 for n, w in drawn.items()}
+    recorded = {n: w.latent.recorded["review"] for n, w in drawn.items()}
+    base = null.latent.base["communication"]
+    assert (drawn["traps.immortal"].children.leave < 48).mean() > (kids.leave < 48).mean() + 0.1
+    gone = drawn["traps.leavers"].children.leave < 30
+    assert kids.u[gone].mean() < kids.u[~gone].mean() - 0.1
+    assert base[recorded["traps.mnar"]].mean() > base[~recorded["traps.mnar"]].mean() + 0.2
+    deep = places().decile[kids.area] <= 3
+    assert not started["traps.hole"][~deep].any()
+    assert started["traps.hole"][deep].any()
+    assert kids.u[started["traps.hidden"]].mean() > kids.u[started["null"]].mean() + 0.2
+    shares = [
+        recorded["traps.collider"][s].mean()
+        for s in (started["traps.collider"], ~started["traps.collider"])
+    ]
+    assert shares[0] > shares[1] + 0.05
