@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from leap_eval import design, effects
 from leap_eval.contracts import ESTIMATES, check
+from leap_eval.effects import plots
 from leap_eval.settings import Frozen, plan_hash
 
 PLANS = [effects_world.small_plan(minimum, scan=False) for minimum in (60, 5000)]
@@ -145,3 +146,17 @@ def test_specifications_beside_the_estimates_hold_aggregates_only(worlds):
     assert len({row["spec"] for row in told["specifications"]}) >= 16
     assert "sid1_" not in str(told)
     assert np.isfinite([row["estimate"] for row in told["specifications"]]).all()
+
+
+def test_every_plot_is_drawn_from_the_tables_and_from_nothing_at_all(worlds):
+    told = worlds[0][1]
+    barred = estimated(replace(worlds[0][0], outcome=worlds[0][0].outcome[:150]))
+    for one in (told, barred):
+        drawn = [
+            plots.forest(one.estimates, ["combination"]), plots.synergy(one.estimates),
+            plots.check_grid(one.estimates), plots.curve(one.specifications, one.estimates),
+            plots.contour(one.tables["benchmarks"], one.estimates), plots.tipping(one.estimates),
+            plots.equity(one.estimates), plots.controls(one.tables["controls"]),
+            plots.twin(one.tables["twin"]),
+        ]  # fmt: skip
+        assert all(figure.get_children() for figure in drawn)

@@ -23,9 +23,12 @@ CHECKS = (
 
 
 def _figure(height: float, width: float = 7.2) -> Figure:
-    from matplotlib.figure import Figure
+    # Through pyplot, or a notebook shows words instead of the drawing.
+    import matplotlib.pyplot as plt
 
-    return Figure(figsize=(width, height), layout="constrained")
+    figure = plt.figure(figsize=(width, height), layout="constrained")
+    plt.close(figure)
+    return figure
 
 
 def _plain(axes: Any, height: float = 0.0) -> None:
