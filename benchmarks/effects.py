@@ -15,7 +15,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -92,11 +92,14 @@ def leap(seed: int, children: int) -> pd.DataFrame:
     return asked.merge(truth[[*keys, "truth"]], on=keys).assign(world=seed)
 
 
-def worlds(one: object, count: int, seed: int, children: int) -> dict[str, object]:
+def worlds(one: Callable[..., pd.DataFrame], given: argparse.Namespace) -> dict[str, object]:
     """Return bias, error and coverage by family over simulated worlds."""
     told = []
-    for number in range(seed, seed + count):
-        told.append(one(number, children))
+    start = time.monotonic()
+    for number in range(given.seed, given.seed + (given.pretend or given.worlds)):
+        if told and time.monotonic() - start > given.within:
+            break
+        told.append(one(number, given.children))
         print(f"world {number}", file=sys.stderr)
     table = pd.concat(told)
     error = table["estimate"] - table["truth"]
@@ -110,8 +113,9 @@ def worlds(one: object, count: int, seed: int, children: int) -> dict[str, objec
         null=table["truth"].abs() < 1e-9,
         found=table["q"] <= 0.10,
     )
-    told = {name: _family(own) for name, own in table.groupby("family")}
-    return {"mode": "worlds", "n": count, "seed": seed, "children": children, "families": told}
+    families = {name: _family(own) for name, own in table.groupby("family")}
+    head = {"mode": "pretend" if given.pretend else "worlds", "n": int(table["world"].nunique())}
+    return head | {"seed": given.seed, "children": given.children, "families": families}
 
 
 def _family(own: pd.DataFrame) -> dict[str, float | None]:
@@ -195,6 +199,7 @@ def main() -> None:
     ask.add_argument("--quarter", choices=("complete", "missing", "unrecorded"), default="complete")
     ask.add_argument("--no-scan", action="store_true")
     ask.add_argument("--adversarial", action="store_true")
+    ask.add_argument("--within", type=float, default=np.inf, help="begin no world after S seconds")
     ask.add_argument("--vs", choices=("doubleml",), default="")
     ask.add_argument("--fits", type=int, default=0, help="imputations x outcomes, with --vs")
     ask.add_argument("--seed", type=int, default=1)
@@ -210,8 +215,7 @@ def main() -> None:
             told = effects_reference.cost(given.seed, given.children, given.fits)
         else:
             one = leap if given.pretend else partial(world, kind=given)
-            count = given.pretend or given.worlds
-            told = worlds(one, count, given.seed, given.children)
+            told = worlds(one, given)
     told |= {
         "cpu_total_s": round(time.process_time() - start, 1),
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,

@@ -82,7 +82,7 @@ def asked(given: Set, seed: int, repeats: int = 3) -> Problem:
     zeros = np.zeros(n, np.int64)
     return Problem(
         "p", names, given.x, given.y, ("treated",), t[:, None], np.arange(n), folds[0], zeros,
-        (arms,), pd.DataFrame(index=range(n)), folds, zeros,
+        (arms,), pd.DataFrame(index=range(n)), folds, zeros, np.ones(n),
     )  # fmt: skip
 
 

@@ -160,3 +160,24 @@ def test_every_plot_is_drawn_from_the_tables_and_from_nothing_at_all(worlds):
             plots.twin(one.tables["twin"]),
         ]  # fmt: skip
         assert all(figure.get_children() for figure in drawn)
+
+
+def test_an_arm_without_results_is_a_d_row_and_the_others_go_on(worlds):
+    world, told = worlds[0]
+    words = world.exposure.set_index("study_id")["m12_g6_combination"]
+    arm = next(c for c in told.estimates["contrast"] if " + " not in c and c.startswith("service"))
+    lost = world.outcome["study_id"].map(words) == arm
+    found = estimated(replace(world, outcome=world.outcome[~lost])).estimates
+    check(found, ESTIMATES)
+    row = found[(found["family"] == "combination") & (found["contrast"] == arm)].iloc[0]
+    assert (row["grade"], row["reason"]) == ("D", "fewer than 10 results in an arm")
+    rest = found[found["reason"] != row["reason"]]
+    assert rest["estimate"].notna().all()
+    assert rest["family"].eq("combination").sum() > 3
+
+
+def test_a_covariate_that_says_nothing_leaves_the_model():
+    world = effects_world.draw(16, children=2000)
+    cohort = world.cohort.assign(m12_x_parity=np.nan, m12_x_eal=1.0)
+    told = estimated(replace(world, cohort=cohort)).estimates
+    assert told["estimate"].notna().all()

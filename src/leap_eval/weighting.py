@@ -39,7 +39,8 @@ def tilted(weight: Floats, x: Floats, close: float = CLOSE) -> Floats:
     # Rounded, so that another processor's last bits end in the same weights.
     score = x @ np.round(found.x[:p] - found.x[p:], 6)
     told: Floats = weight * np.exp(score - score.max())
-    return told * (weight.sum() / told.sum())
+    scaled: Floats = told * (weight.sum() / told.sum())
+    return scaled
 
 
 def imbalance(weight: Floats, x: Floats) -> Floats:

@@ -76,8 +76,9 @@ def arm_sets(starts: TrialStarts, plan: Plan) -> tuple[list[ArmSet], pd.DataFram
     sizes = _sizes(starts, starts.eligible)
     chosen = _chosen(sizes, plan, starts.services)
     # Only children who could have had every arm are compared: so the arms are counted again.
-    inside = _able(starts, {s for c in chosen for s in c})
-    chosen = _chosen(_sizes(starts, inside), plan, starts.services, among=chosen)
+    inside = _sizes(starts, _able(starts, {s for c in chosen for s in c}))
+    sizes |= {c: inside.get(c, 0) for c in chosen}
+    chosen = _chosen(inside, plan, starts.services, among=chosen)
     found = [_combination(starts, chosen)] if chosen and sizes.get((), 0) else []
     found += [s for s in _services(starts) if s.sizes.min() >= plan.arms.minimum]
     found += [s for s in _pairs(starts, plan) if s.sizes.min() >= plan.arms.minimum]

@@ -44,6 +44,18 @@ class Contrast:
         return within if self.against is None else within - _within(told, self.against)
 
 
+def weighted(phi: Floats, listed: list[Contrast], weight: Floats) -> Floats:
+    """Estimate every contrast with each child counted by its weight (n,): (C,)."""
+    told = phi @ np.column_stack([c.row for c in listed])
+    means = []
+    for c, own in zip(listed, told.T, strict=True):
+        where = np.ones(len(weight), bool) if c.where is None else c.where
+        mean = float(np.average(own[where], weights=weight[where]))
+        rest = 0.0 if c.against is None else np.average(own[c.against], weights=weight[c.against])
+        means.append(mean - float(rest))
+    return np.array(means)
+
+
 def _within(told: Floats, where: Bools) -> Floats:
     inside = told[where].mean()
     share: Floats = where / where.mean()

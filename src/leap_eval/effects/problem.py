@@ -80,6 +80,7 @@ class Problem:
     table: pd.DataFrame  # groups and negative controls
     folds: Ints  # (R, n): `fold` of every repeat
     area: Ints  # (n,) ward, as a number
+    link_weight: Floats  # (n,) what repairs missed links
 
     @property
     def recorded(self) -> Bools:
@@ -137,7 +138,9 @@ def problem(plan: Plan, given: Given, measured: Measured) -> Problem:
     table = given.table[eligible].merge(measured.table, on="study_id", validate="one_to_one")
     table = table.sort_values("study_id", ignore_index=True)
     services = tuple(sorted(plan.trials[trial].in_play))
-    columns = [str(c) for c in table if str(c).startswith(f"{trial}_x_")]
+    asked = [str(c) for c in table if str(c).startswith(f"{trial}_x_")]
+    # Among those who could have a result a covariate may say nothing: it leaves the model.
+    columns = [c for c in asked if table[c].nunique() > 1]
     born = pd.to_datetime(table["birth_month"])
     repeats = sorted(c for c in map(str, table) if c.startswith("fold_"))
     folds = table[repeats].to_numpy(np.int64).T
@@ -154,6 +157,7 @@ def problem(plan: Plan, given: Given, measured: Measured) -> Problem:
         sets=tuple(_arms(table, given.discovery, str(c).removeprefix("arm.")) for c in sets),
         table=table,
         folds=folds,
+        link_weight=table["link_weight"].to_numpy(float),
         area=pd.factorize(table["ward"].fillna(""), sort=True)[0].astype(np.int64),
     )
 
@@ -188,6 +192,29 @@ def _arms(table: pd.DataFrame, discovery: Sequence[Mapping[str, Any]], name: str
         repeats=e,
         population=population,
         texts=tuple(d["arm"] for d in arms),
+    )
+
+
+def answerable(asked: Problem, fewest: int) -> Problem:
+    """Leave out arms with fewer results than `fewest`; sets that need them go as a whole."""
+    kept = [_with_results(s, asked.recorded, fewest) for s in asked.sets]
+    return replace(asked, sets=tuple(s for s in kept if len(s.services) > 1))
+
+
+def _with_results(arms: Arms, recorded: Bools, fewest: int) -> Arms:
+    enough = (arms.inside & recorded[:, None]).sum(axis=0) >= fewest
+    whole = arms.kind in ("service", "pair")
+    if not enough[0] or (whole and not enough.all()):
+        enough = np.zeros_like(enough)
+    at = np.flatnonzero(enough)
+    return replace(
+        arms,
+        services=tuple(arms.services[i] for i in at),
+        inside=arms.inside[:, at],
+        e=arms.e[:, at],
+        floored=arms.floored[at],
+        repeats=arms.repeats[:, :, at],
+        texts=tuple(arms.texts[i] for i in at),
     )
 
 

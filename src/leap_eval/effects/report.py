@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ UNITS = {"sd": "sd", "risk": "risk", "points": "points"}
 POWER = float(norm.ppf(0.80))
 DIGITS = 6
 PLACE = ("family", "contrast", "subgroup")
-DOUBTS = ("rv", "rv_limit", "tipping", "twin_coverage", "share_links", "share_missing")
+DOUBTS = ("rv", "rv_limit", "tipping", "twin_coverage", "share_missing")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +39,14 @@ class Effects:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)  # able, recorded, lost, gaps
+
+    def beside(self, others: Effects) -> Effects:
+        """Return these estimates and the rows that could not be estimated, in one table."""
+        if others.estimates.empty:
+            return self
+        both = pd.concat([self.estimates, others.estimates], ignore_index=True)
+        order = ["family", "contrast", "subgroup"]
+        return replace(self, estimates=both.sort_values(order, ignore_index=True))
 
     def told(self) -> dict[str, Any]:
         """Return what stands beside the estimates, for OUTCOME.json."""
@@ -246,7 +254,7 @@ def _behind(
         "checks": pd.concat([_numbers(fit, p, s) for _, p, s in families], ignore_index=True),
         "twin": pd.DataFrame([{"family": n, **asdict(c)} for n, c in found.twins.items()]),
     }
-    for table in ("benchmarks", "controls", "companions", "evenness"):
+    for table in ("benchmarks", "controls", "companions", "evenness", "links"):
         parts = [s.tables[table].assign(family=n) for n, _, s in families if table in s.tables]
         told[table] = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     return {name: _short(table) for name, table in told.items()}
@@ -304,6 +312,6 @@ def _notes(fit: Fit, found: Whole) -> list[str]:
         "7: before and from March 2020, and without each ward, from the influences",
         "8: all deals of the arms within fifths of propensity, in closed form",
         f"10: {replicates} twins of these data with known differences, fitted anew each time",
-        "11: what fillings and uncertain links add to the variance",
+        "11: what filled gaps add to the variance; children counted by what repairs missed links",
         "12: shares recorded and months observed by arm; other results of those not recorded",
     ]

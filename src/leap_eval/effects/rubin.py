@@ -11,16 +11,15 @@ from leap_eval.effects.aipw import Floats
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pooled:
-    """C contrasts pooled: estimates, their total covariance, and what gaps and links add to it."""
+    """C contrasts pooled: estimates, their total covariance, and what gaps add to it."""
 
     theta: Floats  # (C,)
     total: Floats  # (C, C)
     share_missing: Floats  # (C,)
-    share_links: Floats  # (C,)
     area: Floats  # (C, C): covariance with areas as clusters, as far as they differ
 
 
-def pool(thetas: Floats, within: Floats, links: Floats | None = None) -> tuple[Floats, Floats]:
+def pool(thetas: Floats, within: Floats) -> tuple[Floats, Floats]:
     """Pool m answers (m, C) and their mean covariance (C, C): Rubin 1987, total and between."""
     m = len(thetas)
     if m == 1:

@@ -11,7 +11,7 @@ from leap_eval.effects import checks, hidden, recorded
 from leap_eval.effects.aipw import ArmMeans, Floats, arm_means
 from leap_eval.effects.bands import POINTWISE, Bands
 from leap_eval.effects.checks import NOT_RUN, Models, verdict
-from leap_eval.effects.contrasts import Contrast
+from leap_eval.effects.contrasts import Contrast, weighted
 from leap_eval.effects.controls import controls
 from leap_eval.effects.fit import Fit, estimates
 from leap_eval.effects.placebo import placebo
@@ -134,12 +134,11 @@ def suite(plan: Plan, fit: Fit, found: Whole, places: list[int], last: int) -> S
     if headline:
         done += _headline(plan, fit, found, (places, last), bands, tables)
     coverage = found.twins.get(listed[0].family)
-    columns["share_links"] = fit.pooled.share_links[places]
     columns["share_missing"] = fit.pooled.share_missing[places]
-    added = columns["share_links"] + columns["share_missing"]
-    counted = fit.asked.table["link_weight"].to_numpy(float)
-    weighted = [np.average(c.influence(fit.means.phi), weights=counted) for c in listed]
-    turned = np.sign(weighted) != np.sign(bands.estimate)
+    added = columns["share_missing"]
+    counted = weighted(fit.means.phi, listed, fit.asked.link_weight)
+    tables["links"] = pd.DataFrame({"contrast": [c.name for c in listed], "weighted": counted})
+    turned = np.sign(counted) != np.sign(bands.estimate)
     claimed = (bands.low > 0) | (bands.high < 0)
     told = [verdict(v, 0.30, 0.50) for v in np.where(turned & claimed, 1.0, added)]
     done.append(Checked(11, added, told))

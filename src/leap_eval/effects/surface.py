@@ -123,7 +123,9 @@ def crossed(matrix: Floats, y: Floats, fold: npt.NDArray[np.int64], used: Bools)
     own = [used & (fold == k) for k in range(int(fold.max()) + 1)]
     parts = [moments(matrix[rows], y[rows]) for rows in own]
     whole = Moments(
-        sum(p.n for p in parts), sum(p.total for p in parts), sum(p.cross for p in parts)
+        sum(p.n for p in parts),
+        np.sum([p.total for p in parts], axis=0),
+        np.sum([p.cross for p in parts], axis=0),
     )
     return [solved(whole.without(p)) for p in parts]
 

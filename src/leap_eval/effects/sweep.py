@@ -14,6 +14,7 @@ from leap_eval.effects.problem import Problem
 from leap_eval.effects.rubin import Pooled, pool
 from leap_eval.effects.surface import Background, background, ridge_surfaces
 from leap_eval.effects.trees import grown, tree_surfaces
+from leap_eval.errors import PlanError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +51,7 @@ def swept(asked: Problem, listed: list[Contrast], parts: Parts, seed: int) -> Sw
     rules carry what the gaps (and the folds) add to the variance.
     """
     first: tuple[Background, dict[str, Floats], int] | None = None
-    phi, count = 0.0, 0
+    phi, count = np.zeros(parts.weight[0].shape), 0
     thetas, within, area = [], [], []
     for repeat, given, surfaces, rank in _passes(asked, parts, seed):
         first = first or (given, surfaces, rank)
@@ -62,6 +63,10 @@ def swept(asked: Problem, listed: list[Contrast], parts: Parts, seed: int) -> Sw
             within.append(clustered(psi - thetas[-1], asked.family))
             area.append(clustered(psi - thetas[-1], asked.area))
     phi = phi / count
+    if not np.isfinite(phi).all():
+        raise PlanError(
+            "effects: a model has not converged, no estimate is written; raise arms.minimum"
+        )
     if len(parts.filled) == 1:
         psi = influences(phi, listed)
         thetas = [psi.mean(axis=0)]
@@ -72,7 +77,6 @@ def swept(asked: Problem, listed: list[Contrast], parts: Parts, seed: int) -> Sw
         theta=np.mean(thetas, axis=0),
         total=total,
         share_missing=np.diag(between) / np.diag(total),
-        share_links=np.zeros(len(listed)),
         area=np.mean(area, axis=0) + between,
     )
     assert first is not None
@@ -83,7 +87,7 @@ def _passes(
     asked: Problem, parts: Parts, seed: int
 ) -> Iterator[tuple[int, Background, dict[str, Floats], int]]:
     repeats = len(asked.folds)
-    everyone, gaps = np.ones(len(asked.y), bool), np.isnan(asked.x).any(axis=1)
+    everyone, gaps = np.ones(len(asked.y), bool), np.array(np.isnan(asked.x).any(axis=1), bool)
     trees: dict[int, tuple[list[object], Floats]] = {}
     for number in range(max(len(parts.filled), repeats)):
         repeat = number % repeats

@@ -43,7 +43,7 @@ def tree_surfaces(
         for k, model in enumerate(models):
             held = np.flatnonzero(rows & (asked.fold == k))
             if len(held):
-                told[np.ix_(held, at)] = _once(model, on[:, held], x[held])
+                told[held[:, None], at] = _once(model, on[:, held], x[held])
     return told[rows]
 
 
