@@ -1,4 +1,4 @@
-"""The robustness checks of the first cut; a check that is not run says so."""
+"""Other estimators beside the headline, and the verdicts on what they say."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leap_eval.effects.aipw import ArmMeans, Floats, arm_means, arm_weights
-from leap_eval.effects.bands import POINTWISE, Bands, banded
-from leap_eval.effects.contrasts import Contrast
+from leap_eval.effects.aipw import ArmMeans, Floats, arm_weights
+from leap_eval.effects.bands import POINTWISE, Bands
 from leap_eval.effects.problem import Problem
 from leap_eval.effects.surface import Background, columns_of
-from leap_eval.effects.weights import stacked_weights
 
 NOT_RUN = "not_run"
 NUMBERS = range(1, 13)
@@ -21,8 +19,9 @@ NUMBERS = range(1, 13)
 class Models:
     """The fitted parts from which the headline and every specification are put together."""
 
+    names: tuple[str, ...]  # of the columns of given.x
     given: Background
-    surfaces: dict[str, Floats]  # mixed, ridge, boosted, none: (n, A)
+    surfaces: dict[str, Floats]  # mixed, ridge, boosted: (n, A)
     pi: Floats
     z: Floats  # (n, q) background filled without the outcome, in SD: what weights balance
 
@@ -32,16 +31,9 @@ def verdict(value: float, best: float, fair: float) -> str:
     return "pass" if value <= best else "warn" if value <= fair else "fail"
 
 
-def specifications(asked: Problem, models: Models) -> dict[str, ArmMeans]:
-    """Estimate under every choice an analyst might have made: surface x floor x recording."""
-    told = {}
-    for floor in (0.0, 0.02):
-        for recording, pi in (("ipcw", models.pi), ("complete", np.ones(len(asked.y)))):
-            weight = stacked_weights(asked, models.z, pi, floor)
-            for name, surface in models.surfaces.items():
-                words = f"{name}, floor {floor:g}, {recording}"
-                told[words] = arm_means(asked.y, surface, weight)
-    return told
+def stacked_inside(asked: Problem) -> Floats:
+    """Tell who is in which arm, all sets' arms side by side: (n, A)."""
+    return np.hstack([s.inside for s in asked.sets]).astype(float)
 
 
 def overlap_means(asked: Problem, models: Models) -> ArmMeans:
@@ -85,46 +77,27 @@ def regression(asked: Problem, x: Floats, y: Floats) -> Floats:
     return np.hstack(parts)
 
 
-def alternatives(estimate: Floats, half: Floats, bands: Bands, others: Floats) -> list[str]:
-    """Check 3: other estimators (K, C) lie within a half-width and on the same side of 0."""
-    real = np.abs(estimate) > POINTWISE * bands.se
-    off = (np.abs(others - estimate) > half) | (real & (np.sign(others) != np.sign(estimate)))
-    return [verdict(float(n), 0, 1) for n in off.sum(axis=0)]
+def alternatives(bands: Bands, others: Floats) -> tuple[Floats, list[str]]:
+    """Check 3: other estimators (K, C) lie within a half-width and on the same side of 0.
+
+    Returns the largest distance in half-widths, and the verdicts. An estimator without
+    an answer (NaN) is not counted against.
+    """
+    half = bands.crit * bands.se
+    real = np.abs(bands.estimate) > POINTWISE * bands.se
+    away = np.nan_to_num(np.abs(others - bands.estimate) / half)
+    turned = np.isfinite(others) & (np.sign(others) != np.sign(bands.estimate))
+    off = (away > 1) | (real & turned)
+    return away.max(axis=0), [verdict(float(n), 0, 1) for n in off.sum(axis=0)]
 
 
-def curve(estimate: Floats, bands: Bands, specs: Floats) -> tuple[Floats, list[str]]:
+def curve(bands: Bands, specs: Floats) -> tuple[Floats, list[str]]:
     """Check 4: the share of specifications (K, C) of the estimate's sign, and its verdict."""
-    same: Floats = (np.sign(specs) == np.sign(estimate)).mean(axis=0)
-    middle = np.median(specs, axis=0)
+    known = np.maximum(np.isfinite(specs).sum(axis=0), 1)
+    same: Floats = (np.sign(specs) == np.sign(bands.estimate)).sum(axis=0) / known
+    middle = np.nanmedian(specs, axis=0)
     held = (middle >= bands.band_low) & (middle <= bands.band_high)
     return same, [
         "pass" if s >= 0.8 and h else "warn" if s >= 0.6 and h else "fail"
         for s, h in zip(same, held, strict=True)
     ]
-
-
-def negative_controls(
-    asked: Problem, family: list[Contrast], covered: list[tuple[Floats, Floats]], level: float
-) -> list[str]:
-    """Check 5: arms do not differ in what was fixed before any service; `covered` is (x, y) each.
-
-    By regression without the control among the background: the design's propensities
-    have balanced it, so weighted means would agree whatever else is wrong.
-    """
-    if not covered:
-        return [NOT_RUN] * len(family)
-    worst = np.zeros(len(family), dtype=int)
-    for x, y in covered:
-        phi = regression(asked, x, y)
-        told = banded(np.column_stack([phi @ c.row for c in family]), asked.family, level)
-        point = (told.low > 0) | (told.high < 0)
-        joint = (told.band_low > 0) | (told.band_high < 0)
-        worst = np.maximum(worst, point.astype(int) + joint)
-    return [("pass", "warn", "fail")[w] for w in worst]
-
-
-def tipping(bands: Bands, unrecorded: Floats, sd: float) -> list[str]:
-    """Check 9: how far unrecorded results of the arm must differ before the band first holds 0."""
-    limit = np.maximum(np.maximum(bands.band_low, -bands.band_high), 0) / sd
-    delta = limit / np.maximum(unrecorded, 1e-9)
-    return ["pass" if d >= 0.20 else "warn" if d >= 0.10 else "fail" for d in delta]
