@@ -9,7 +9,7 @@ UV := .setup/bin/uv
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help findings test lab setup setup-dev browser repro nbval requirements bench lock clean
+.PHONY: help findings test lab setup setup-dev browser repro nbval requirements bench bench-acro lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -48,6 +48,10 @@ requirements: setup-dev ## docs/requirements.md from the marks and the last run 
 
 bench: setup-dev ## the benchmarks on the pretend LEAP, one JSON line each
 	for one in benchmarks/*.py; do echo "$$one"; python "$$one" --quick; done
+
+bench-acro: setup-dev ## the gate beside ACRO, in an environment of its own: make bench-acro DATA=folder
+	$(PYTHON) -m venv .setup/acro && .setup/acro/bin/pip install --quiet acro==1.0.2
+	python benchmarks/disclosure_gate.py --acro --data $(DATA) --peer-python .setup/acro/bin/python
 
 setup: .venv/.ready ## install what the pipeline needs
 setup-dev: .venv/.ready-dev ## install what the tests need, too

@@ -82,3 +82,8 @@ class Programme(Terms):
     def service(self, name: str) -> Service | None:
         """Return the service of this id."""
         return next((s for s in self.services if s.id == name), None)
+
+    def services_by_partner(self) -> dict[str, tuple[str, ...]]:
+        """Return each partner's own services: what it knows of children without any page."""
+        partners = sorted({s.partner for s in self.services})
+        return {p: tuple(s.id for s in self.services if s.partner == p) for p in partners}

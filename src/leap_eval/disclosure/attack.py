@@ -1,89 +1,207 @@
 """The attacker: exact linear inference from everything that is shown, and from the markers.
 
-Unknown are the atoms, none negative. Known, for each cell: its value, or that it is
-withheld, which tells "one or more", because zeros are shown.
+Unknown are the atoms, none negative. Known is an interval for each cell. Every table met on
+the way is kept: a pool of possible tables clears most targets before a programme is asked.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import highspy
 import numpy as np
 from scipy import sparse
 
-from leap_eval.disclosure.cells import Bools, Floats, Problem
-from leap_eval.disclosure.rules import Rules
+from leap_eval.disclosure.cells import WITHHELD, Problem
+from leap_eval.disclosure.declare import Bools, Floats, Ints
+from leap_eval.disclosure.targets import Targets
 from leap_eval.errors import DisclosureError
+
+TINY = 1e-6
+FAR = 1e5  # no atom moves further: keeps every programme bounded
+POOL = 1500
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bound:
-    """How far a group can be moved, the table that moves it so, and the row duals."""
+    """How far a group can be moved, the table that moves it so, and the duals that prove it."""
 
     value: float
     table: Floats  # (atoms,)
     duals: Floats  # (cells,)
+    slack: float  # what the atoms' own bounds contribute
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Open:
-    """A target that is not safe: its row, and what is missing."""
+    """A target that is not safe, with both ends of the attacker's interval."""
 
     target: int
     high: Bound
     low: Bound
 
 
+@dataclass(slots=True)
+class Pool:
+    """Possible tables as moves away from the truth, the latest kept; and what each moves."""
+
+    moves: list[tuple[Floats, Floats]] = field(default_factory=list)  # (cells,), (targets,)
+
+    def add(self, cells: Floats, targets: Floats) -> None:
+        """Keep a table; the oldest goes when there are too many."""
+        self.moves.append((cells, targets))
+        del self.moves[:-POOL]
+
+    def reach(self, low: Floats, high: Floats, targets: int) -> tuple[Floats, Floats]:
+        """Return how far up and down the tables that respect these intervals move each target."""
+        up, down = np.zeros(targets), np.zeros(targets)
+        if self.moves:
+            cells = np.array([c for c, _ in self.moves])
+            fits = np.flatnonzero(((cells >= low - TINY) & (cells <= high + TINY)).all(axis=1))
+            moved = np.array([self.moves[i][1] for i in fits])
+            if len(moved):
+                up, down = np.maximum(moved.max(axis=0), 0), np.minimum(moved.min(axis=0), 0)
+        return up, down
+
+
 class Attacker:
     """Asks one linear programme many questions: only the objective and the pattern change."""
 
-    def __init__(self, found: Problem) -> None:
+    def __init__(self, problem: Problem, targets: Targets, insider: str | None = None) -> None:
         """Build the programme: atoms as variables, cells and ties as rows."""
-        self._found = found
-        rows = sparse.vstack([found.cells, found.equal]).tocsr()
-        self._cells, self._atoms = found.cells.shape
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = self._atoms, rows.shape[0]
-        lp.col_cost_ = np.zeros(self._atoms)
-        lp.col_lower_ = np.zeros(self._atoms)
-        lp.col_upper_ = np.full(self._atoms, highspy.kHighsInf)
-        lp.row_lower_ = np.concatenate([found.truth, np.zeros(found.equal.shape[0])])
-        lp.row_upper_ = lp.row_lower_
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = (
-            rows.indptr,
-            rows.indices,
-            rows.data,
+        self.problem, self.targets = problem, targets
+        self.known = (
+            np.zeros(len(problem.truth), bool) if insider is None else problem.insiders[insider]
         )
-        lp.sense_ = highspy.ObjSense.kMaximize
-        self._solver: Any = quiet()
-        self._solver.setOptionValue("presolve", "off")
-        self._solver.passModel(lp)
+        self.aims = (
+            np.arange(len(targets))
+            if insider is None
+            else np.flatnonzero(targets.rows @ (~problem.own[insider]) > 0)
+        )
+        self.pool = Pool()
+        self.asked = 0
+        self._cells, self._atoms = problem.cells.shape
+        self._cost = np.zeros(self._atoms)
+        self._fresh = True
+        self._solver = quiet()
+        for name, value in (("presolve", "off"), ("solver", "simplex")):
+            self._solver.setOptionValue(name, value)
+        self._solver.passModel(_programme(problem))
+        self._low, self._high = problem.shown[:, 0].copy(), problem.shown[:, 1].copy()
 
-    def set(self, withheld: Bools) -> None:
-        """Tell the attacker which cells are withheld."""
-        low = np.where(withheld, 1.0, self._found.truth)
-        high = np.where(withheld, highspy.kHighsInf, self._found.truth)
-        places = np.arange(self._cells, dtype=np.int32)
-        self._solver.changeRowsBounds(self._cells, places, low, high)
+    def set(self, pattern: Floats, reach: float = np.inf) -> None:
+        """Tell the attacker what is withheld; a fraction opens each interval by that much."""
+        problem = self.problem
+        share = np.where(self.known, 0.0, pattern)
+        whole, part = share > 1 - TINY, (share > TINY) & (share <= 1 - TINY)
+        self._low = np.where(whole, problem.hidden[:, 0], problem.shown[:, 0])
+        self._high = np.where(whole, problem.hidden[:, 1], problem.shown[:, 1])
+        top = np.minimum(problem.hidden[part, 1], problem.truth[part] + reach)
+        self._low[part] += (problem.hidden[part, 0] - self._low[part]) * share[part]
+        self._high[part] += (top - self._high[part]) * share[part]
+        self._solver.changeRowsBounds(
+            self._cells, np.arange(self._cells, dtype=np.int32), self._low, self._high
+        )
+        self._fresh = True
 
-    def bound(self, row: Floats, sense: float) -> Bound:
+    @property
+    def interval(self) -> tuple[Floats, Floats]:
+        """Return what the attacker knows of each cell: its lowest and its highest."""
+        return self._low, self._high
+
+    def bound(self, row: Any, sense: float) -> Bound:
         """Return the largest (sense 1) or smallest (-1) value of a group that all facts allow."""
-        places = np.arange(self._atoms, dtype=np.int32)
-        self._solver.changeColsCost(self._atoms, places, sense * row)
+        cost = np.zeros(self._atoms)
+        cost[row.indices] = -sense * row.data
+        changed = np.flatnonzero(cost != self._cost).astype(np.int32)
+        self._solver.changeColsCost(len(changed), changed, cost[changed])
+        self._cost = cost
+        # A new pattern breaks the last table (dual simplex); a new question does not (primal).
+        self._solver.setOptionValue("simplex_strategy", 1 if self._fresh else 4)
         self._solver.run()
-        status = self._solver.getModelStatus()
-        if status == highspy.HighsModelStatus.kUnbounded:
-            return Bound(sense * np.inf, np.zeros(self._atoms), np.zeros(self._cells))
-        if status != highspy.HighsModelStatus.kOptimal:
+        self.asked += 1
+        if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            self._solver.clearSolver()
+            self._solver.run()
+        if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             raise DisclosureError(
                 "disclosure: the attacker's programme did not end; nothing is released"
             )
+        self._fresh = False
         told = self._solver.getSolution()
         table = np.array(told.col_value)
-        return Bound(float(row @ table), table, np.array(told.row_dual)[: self._cells])
+        duals = -np.array(told.row_dual)
+        duals[np.abs(duals) < 1e-9] = 0
+        left = -cost - self.problem.cells.T @ duals[: self._cells]
+        left -= self.problem.ties.T @ duals[self._cells :]
+        down = np.maximum(-left, 0) @ self.problem.atoms
+        slack = down + np.where(left > 1e-7, left, 0).sum() * FAR
+        value = -sense * float(cost @ table)
+        return Bound(value, table, duals[: self._cells], float(slack))
+
+    def opened(self, most: int | None = None, first: Ints | None = None) -> list[Open]:
+        """Return the targets that can be pinned down under the pattern set, at most so many."""
+        found, problem = self.targets, self.problem
+        up, down = self.pool.reach(
+            self._low - problem.truth, self._high - problem.truth, len(found)
+        )
+        order = self.aims if first is None else _first(first, self.aims)
+        unsafe: list[Open] = []
+        for q in order:
+            if _far(found, q, up[q], down[q]):
+                continue
+            high = self._ask(q, 1.0, up, down)
+            if _far(found, q, up[q], down[q]):
+                continue
+            low = self._ask(q, -1.0, up, down)
+            if not _far(found, q, up[q], down[q]):
+                unsafe.append(Open(int(q), high, low))
+                if most is not None and len(unsafe) >= most:
+                    break
+        return unsafe
+
+    def _ask(self, q: int, sense: float, up: Floats, down: Floats) -> Bound:
+        row = self.targets.rows[q]
+        told = self.bound(row, sense)
+        move = told.table - self.problem.atoms
+        cells, targets = self.problem.cells @ move, self.targets.rows @ move
+        self.pool.add(cells, targets)
+        np.maximum(up, targets, out=up)
+        np.minimum(down, targets, out=down)
+        return told
+
+
+def _first(first: Ints, aims: Ints) -> Ints:
+    told = [q for q in first if q in set(aims.tolist())]
+    return np.array([*told, *np.setdiff1d(aims, told)], dtype=np.int64)
+
+
+def _far(found: Targets, q: int, up: float, down: float) -> bool:
+    enough = found.truth[q] + up >= found.upper[q] - TINY
+    return bool(enough and up - down >= found.width[q] - TINY)
+
+
+def _programme(problem: Problem) -> Any:
+    rows = sparse.vstack([problem.cells, problem.ties]).tocsr()
+    nothing = np.zeros(problem.ties.shape[0])
+    low, high = (np.concatenate([problem.shown[:, i], nothing]) for i in (0, 1))
+    width = len(problem.atoms)
+    return programme(rows, np.zeros(width), np.zeros(width), problem.atoms + FAR, low, high)
+
+
+def programme(
+    rows: Any, cost: Floats, lower: Floats, upper: Floats, low: Floats, high: Floats
+) -> Any:
+    """Return a programme for the solver: least cost, columns in their bounds, rows in theirs."""
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = rows.shape[1], rows.shape[0]
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, lower, upper
+    lp.row_lower_, lp.row_upper_ = low, high
+    matrix = lp.a_matrix_
+    matrix.format_ = highspy.MatrixFormat.kRowwise
+    matrix.start_, matrix.index_, matrix.value_ = rows.indptr, rows.indices, rows.data
+    return lp
 
 
 class _Silent(highspy.Highs):
@@ -101,32 +219,22 @@ def quiet() -> Any:
     return solver
 
 
-def audit(attacker: Attacker, found: Problem, withheld: Bools, rules: Rules) -> list[Open]:
-    """Return the targets an attacker can pin down; an empty list is a safe pattern.
+def attackers(problem: Problem, targets: Targets) -> list[Attacker]:
+    """Return whoever is to be kept out: the reader of every page, and each partner in turn."""
+    whom: list[str | None] = [None, *sorted(problem.insiders)]
+    return [Attacker(problem, targets, insider) for insider in whom]
 
-    Every table met on the way clears all targets it moves far enough.
-    """
-    attacker.set(withheld)
-    rows = found.targets.toarray()
-    high, low = found.target_truth.copy(), found.target_truth.copy()
-    unsafe: list[Open] = []
-    for i in range(len(rows)):
-        if _safe(high[i], low[i], rules):
-            continue
-        up = attacker.bound(rows[i], 1.0)
-        if np.isfinite(up.value):
-            moved = rows @ up.table
-            high, low = np.maximum(high, moved), np.minimum(low, moved)
-        high[i] = max(high[i], up.value)
-        if _safe(high[i], low[i], rules):
-            continue
-        down = attacker.bound(rows[i], -1.0)
-        moved = rows @ down.table
-        high, low = np.maximum(high, moved), np.minimum(low, moved)
-        if not _safe(high[i], low[i], rules):
-            unsafe.append(Open(i, up, down))
+
+def audit(problem: Problem, targets: Targets, withheld: Bools) -> list[Open]:
+    """Return every target that somebody can pin down; an empty list is a safe pattern."""
+    unsafe = []
+    for attacker in attackers(problem, targets):
+        attacker.set(withheld.astype(float))
+        unsafe += attacker.opened()
     return unsafe
 
 
-def _safe(high: float, low: float, rules: Rules) -> bool:
-    return high >= rules.upper - 1e-6 and high - low >= rules.width - 1e-6
+def start(problem: Problem, first: Bools) -> Bools:
+    """Return the pattern of what must be withheld: primary cells, and the ledger's."""
+    must: Bools = (first | (problem.fixed == WITHHELD)) & (problem.fixed != 0)
+    return must

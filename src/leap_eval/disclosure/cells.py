@@ -1,200 +1,281 @@
-"""Cells as sums of atoms: everything that is published, and what ties it together.
+"""Cells as sums of atoms: all that is or was published, as one matrix over the same atoms.
 
-An atom is a group of children that no published table splits further. Every service
-splits the same children into used and not used, so services never add up; wards, groups
-and deprivation thirds are margins of the same children, so their totals must agree.
+Inner cells, margins, hierarchies, linked tables, re-cut codes and older releases are its
+rows. Two cells with the same atoms are one cell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from leap_eval.disclosure.rules import Rules
+from leap_eval.disclosure import cliques
+from leap_eval.disclosure.cliques import Atoms, Clique, Group, Label, Parts
+from leap_eval.disclosure.declare import (
+    ALL,
+    Bools,
+    Cube,
+    Floats,
+    Key,
+    Output,
+    Release,
+    Told,
+)  # fmt: skip
 from leap_eval.errors import DisclosureError
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Key = tuple[str, ...]
-ALL = "all"
+__all__ = ["ALL", "Bools", "Cube", "Floats", "Key", "Output", "Problem", "Release", "Told"]
+FREE, SHOWN, WITHHELD = -1, 0, 1
+Own = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
-    """Published cells (rows) over atoms (columns), the truth, and what else is known."""
+    """Published cells (rows) over atoms (columns), the truth, and what the attacker may see."""
 
-    keys: tuple[Key, ...]  # (output, *codes) of each cell
+    keys: tuple[Key, ...]  # (release, output, *nodes): the first name of each distinct cell
+    names: Mapping[Key, int]  # every cell of the last release, (output, *nodes) -> its row
     cells: Any  # CSR, cells x atoms, 0/1
     truth: Floats  # (cells,)
-    few_families: Bools  # (cells,)
-    equal: Any  # CSR, facts x atoms: each row sums to 0
-    targets: Any  # CSR, targets x atoms: groups that must stay unknown
-    target_truth: Floats
+    shown: Floats  # (cells, 2): the interval a reader has when the cell is shown
+    hidden: Floats  # (cells, 2): and when it is withheld
+    fixed: NDArray[np.int8]  # FREE, SHOWN or WITHHELD
+    few: Bools  # too few families, whatever the count
+    weights: Floats  # what withholding costs
+    ties: Any  # CSR, facts x atoms: each row sums to 0
+    atoms: Floats  # (atoms,) true counts
+    groups: tuple[Group, ...]  # of which atoms the groups that could be told consist
+    labels: tuple[Label, ...]  # what each atom is
+    insiders: Mapping[str, Bools]  # cells a partner knows exactly
+    own: Mapping[str, Bools]  # (atoms,) children a partner knows
+
+    @property
+    def free(self) -> Bools:
+        """Return which cells may be withheld or shown, as the solver chooses."""
+        free: Bools = self.fixed == FREE
+        return free
 
 
 @dataclass(slots=True)
-class Collector:
-    """Collects atoms, cells and ties, in the order given."""
+class _Rows:
+    """Distinct cells, in the order in which they are met."""
 
-    atoms: dict[Key, int] = field(default_factory=dict)
-    counts: list[float] = field(default_factory=list)
-    families: list[float] = field(default_factory=list)
-    cells: dict[Key, list[int]] = field(default_factory=dict)
-    ties: list[tuple[list[int], list[int]]] = field(default_factory=list)
+    at: dict[bytes, int] = field(default_factory=dict)
+    keys: list[Key] = field(default_factory=list)
+    rows: list[NDArray[np.int32]] = field(default_factory=list)
+    told: list[list[Told]] = field(default_factory=list)
+    few: list[bool] = field(default_factory=list)
+    names: dict[Key, int] = field(default_factory=dict)
 
-    def atom(self, key: Key, children: int, families: int) -> int:
-        """Add an atom with its true count."""
-        if key in self.atoms:
-            raise DisclosureError(
-                f"results/cubes/{key[0]}: a row stands twice; mend the stage that made it"
-            )
-        self.atoms[key] = len(self.counts)
-        self.counts.append(float(children))
-        self.families.append(float(families))
-        return self.atoms[key]
-
-    def cell(self, key: Key, atoms: list[int]) -> None:
-        """Publish the sum of some atoms under a key."""
-        self.cells[key] = atoms
-
-    def tie(self, left: list[int], right: list[int]) -> None:
-        """Tell the attacker that two sums are equal; the truth must agree."""
-        if sum(self.counts[i] for i in left) != sum(self.counts[i] for i in right):
-            raise DisclosureError(
-                "results/cubes: tables of the same children disagree on a total; rerun stage 04"
-            )
-        self.ties.append((left, right))
+    def add(self, key: Key, columns: NDArray[np.int32], told: Told | None, few: bool) -> int:
+        """Add a cell or meet it again, with what was told of it, and return its row."""
+        row = self.at.setdefault(columns.tobytes(), len(self.keys))
+        if row == len(self.keys):
+            self.keys.append(key)
+            self.rows.append(columns)
+            self.told.append([])
+            self.few.append(False)
+        self.told[row] += [told] if told else []
+        self.few[row] |= few
+        return row
 
 
-def reach(into: Collector, cube: pd.DataFrame, by: str, output: str, totals: str) -> None:
-    """Add a table of one dimension by service, its totals by code (`totals`), and its margins."""
-    _whole(cube, (by, "service", "used"))
-    services = sorted(cube["service"].unique())
-    codes = sorted(cube[by].unique())
-    told = {
-        (r[0], r[1], r[2]): (r[3], r[4])
-        for r in cube[[by, "service", "used", "children", "families"]].itertuples(index=False)
-    }
-    at: dict[tuple[str, str, str], int] = {}
-    for service in services:
-        for code in codes:
-            for used in ("used", "not_used"):
-                children, families = told.get((code, service, used), (0, 0))
-                at[code, service, used] = into.atom(
-                    (output, code, service, used), children, families
+def collect(
+    releases: Sequence[Release],
+    marker: float = 1.0,
+    zeros: bool = True,
+    families: int = 1,
+    insiders: Mapping[str, Own] | None = None,
+    always_show: frozenset[Key] = frozenset(),
+    secret: frozenset[Key] = frozenset(),
+) -> Problem:
+    """Collect every cell of every release; the last is to be solved, the others bind.
+
+    `marker` is the least a withheld cell may hold: 1 where `zeros` are shown, for then the
+    marker says "not zero". A cell of fewer than `families` families is sensitive. Of a
+    `secret` cell not even "none" may be told: its marker says nothing.
+    """
+    for release in releases:
+        for output in release.outputs:
+            if output.cube not in release.cubes:
+                raise DisclosureError(
+                    f"{output.id}: has no cube {output.cube}; name one that is read"
                 )
-    for code in codes:
-        whole = [at[code, services[0], u] for u in ("used", "not_used")]
-        into.cell((totals, code) if totals != output else (output, code, ALL), whole)
-        for service in services[1:]:
-            into.tie(whole, [at[code, service, u] for u in ("used", "not_used")])
-    for service in services:
-        for code in codes:
-            into.cell((output, code, service), [at[code, service, "used"]])
-        into.cell((output, ALL, service), [at[code, service, "used"] for code in codes])
-
-
-def align(into: Collector, outputs: tuple[str, ...], services: tuple[str, ...]) -> None:
-    """Tie the margins of several reach tables: all count the same children."""
-    first, *rest = outputs
-    for service in services:
-        for used in ("used", "not_used"):
-            left = [i for k, i in into.atoms.items() if k[0] == first and k[2:] == (service, used)]
-            for other in rest:
-                right = [
-                    i for k, i in into.atoms.items() if k[0] == other and k[2:] == (service, used)
-                ]
-                into.tie(left, right)
-
-
-def counts(into: Collector, cube: pd.DataFrame, dimension: str, output: str) -> None:
-    """Add a one-way table of counts."""
-    _whole(cube, (dimension,))
-    for code, children, families in cube[[dimension, "children", "families"]].itertuples(
-        index=False
-    ):
-        into.cell(
-            (output, str(code)), [into.atom((output, str(code)), int(children), int(families))]
-        )
-
-
-def _whole(cube: pd.DataFrame, dimensions: tuple[str, ...]) -> None:
-    if missing := [d for d in dimensions if d not in cube]:
-        raise DisclosureError(
-            f"results/cubes: dimension {missing[0]} is not there; rerun its stage"
-        )
-    if (cube["children"] < 0).any() or (cube["children"] % 1 != 0).any():
-        raise DisclosureError(
-            "results/cubes: children must be whole and 0 or more; rerun its stage"
-        )
-
-
-def problem(into: Collector, rules: Rules) -> Problem:
-    """Close the collection: cells, ties, and every group that must stay unknown."""
-    width = len(into.counts)
-    truth_atoms = np.array(into.counts)
-    cells = _matrix([(list(a), ()) for a in into.cells.values()], width)
-    families = cells @ np.array(into.families)
-    truth = cells @ truth_atoms
-    equal = _matrix(into.ties, width)
-    small = (truth > 0) & ((truth < rules.threshold) | (families < rules.families))
-    hidden = (truth_atoms > 0) & (truth_atoms < rules.threshold)
-    targets = sparse.vstack(
-        [cells[np.flatnonzero(small)], sparse.identity(width, format="csr")[np.flatnonzero(hidden)]]
-    )
-    targets = _distinct(targets.tocsr())
-    return Problem(
-        tuple(into.cells),
-        cells,
-        truth,
-        small & (truth >= rules.threshold),
-        equal,
-        targets,
-        targets @ truth_atoms,
-    )
-
-
-def _matrix(rows: Any, width: int) -> Any:
-    entries = [
-        (r, c, s)
-        for r, (plus, minus) in enumerate(rows)
-        for group, s in ((plus, 1.0), (minus, -1.0))
-        for c in group
+            cliques.check(output.cube, release.cubes[output.cube])
+    _codes_stay(releases)
+    parts = cliques.refine(releases)
+    found = cliques.build(releases, parts)
+    atoms = cliques.atoms(found)
+    rows = _Rows()
+    for number in range(len(releases)):
+        _release(rows, releases, number, found, atoms, parts, families)
+    told = np.concatenate(rows.rows) if rows.rows else np.array([], np.int32)
+    ends = np.cumsum([0, *(len(r) for r in rows.rows)])
+    shape = (len(rows.keys), len(atoms.count))
+    cells = sparse.csr_matrix((np.ones(len(told)), told, ends), shape=shape)
+    truth = cells @ atoms.count
+    shown, hidden, fixed = _known(rows, truth, marker, zeros)
+    fixed[[rows.names[k] for k in sorted(always_show) if k in rows.names]] = SHOWN
+    quiet = [
+        rows.names[k] for k in sorted(secret) if k in rows.names and not rows.told[rows.names[k]]
     ]
-    if not entries:
-        return sparse.csr_matrix((len(rows), width))
-    r, c, v = zip(*entries, strict=True)
-    return sparse.csr_matrix((v, (r, c)), shape=(len(rows), width))
+    fixed[quiet], hidden[quiet, 0] = FREE, 0.0
+    # Atoms under a shown zero are 0, and everybody knows it.
+    kept = np.ones(len(atoms.count), bool)
+    kept[cells[np.flatnonzero((fixed == SHOWN) & (shown[:, 1] == 0))].indices] = False
+    own = {p: _own(found, atoms, codes, parts) for p, codes in (insiders or {}).items()}
+    width = np.flatnonzero(kept)
+    return Problem(
+        tuple(rows.keys), rows.names, cells[:, width], truth, shown, hidden, fixed,
+        np.array(rows.few, bool) & (truth > 0), np.ones(len(truth)),
+        _full(cliques.ties(found, atoms)[:, width]), atoms.count[width],
+        tuple(cliques.renumbered(g, kept) for g in cliques.groups(found, atoms, parts)),
+        cliques.labels(found, atoms, parts, width),
+        {p: np.asarray((cells @ ~o) == 0) for p, o in own.items()},
+        {p: o[width] for p, o in own.items()},
+    )  # fmt: skip
 
 
-def _distinct(rows: Any) -> Any:
-    seen: dict[bytes, int] = {}
-    for i in range(rows.shape[0]):
-        seen.setdefault(rows[i].indices.tobytes(), i)
-    return rows[sorted(seen.values())]
+def _full(rows: Any) -> Any:
+    return rows[np.flatnonzero(np.diff(rows.tocsr().indptr))]
 
 
-def sensitive(found: Problem, rules: Rules) -> Bools:
-    """Return which cells are withheld for themselves (primary suppression)."""
-    small: Bools = (found.truth > 0) & (found.truth < rules.threshold)
-    return small | found.few_families
+def _codes_stay(releases: Sequence[Release]) -> None:
+    """Refuse a finest code that vanished: it may have been split, and then nothing adds up."""
+    last = releases[-1]
+    names: dict[tuple[str, str], set[str]] = {}
+    for output in last.outputs:
+        cube = last.cubes[output.cube]
+        for d in cube.dimensions:
+            at = names.setdefault((cube.population, d), set(cube.counts[d]))
+            at.update(c for told in output.nodes.get(d, {}).values() for c in told)
+    for release in releases[:-1]:
+        for output in release.outputs:
+            cube = release.cubes[output.cube]
+            for d, nodes in output.nodes.items():
+                now = names.get((cube.population, d))
+                old = {c for told in nodes.values() for c in told}
+                if now is not None and not old <= now:
+                    raise DisclosureError(
+                        f"release {release.name}: {d} had a finest code that is no longer named; "
+                        "keep it in the code list, or declare a new dimension"
+                    )
 
 
-def collected(cubes: Mapping[str, pd.DataFrame]) -> Collector:
-    """Collect the tables of this programme's release from its cubes."""
-    into = Collector()
-    reach(into, cubes["reach"], "ward", "reach", "reach-ward")
-    reach(into, cubes["reach_group"], "ethnicity_group5", "reach-group", "reach-group")
-    reach(into, cubes["reach_imd"], "imd_third", "reach-imd", "reach-imd")
-    services = tuple(sorted(cubes["reach"]["service"].unique()))
-    align(into, ("reach", "reach-group", "reach-imd"), services)
-    counts(into, cubes["flow"], "step", "flow")
-    for trial, cube in cubes["combinations"].groupby("trial"):
-        counts(into, cube, "combination", f"combinations-{trial}")
-    return into
+def _release(
+    rows: _Rows,
+    releases: Sequence[Release],
+    number: int,
+    found: Sequence[Clique],
+    atoms: Atoms,
+    parts: Mapping[tuple[str, str], Parts],
+    families: int,
+) -> None:
+    release, last = releases[number], number == len(releases) - 1
+    for output in release.outputs:
+        for clique, keys, matrix in _tables(output, release, number, found, parts):
+            size = int(np.prod(found[clique].shape))
+            within = (matrix @ atoms.incidence(clique, number, size)).tocsr()
+            within.sort_indices()
+            few = matrix @ found[clique].families[number] < families
+            for i, key in enumerate(keys):
+                if key in output.skip:
+                    continue
+                columns = within.indices[within.indptr[i] : within.indptr[i + 1]]
+                told = None if last else release.told.get(key)
+                row = rows.add((release.name, *key), columns, told, last and bool(few[i]))
+                if last:
+                    rows.names[key] = row
+
+
+def _tables(
+    output: Output,
+    release: Release,
+    number: int,
+    found: Sequence[Clique],
+    parts: Mapping[tuple[str, str], Parts],
+) -> list[tuple[int, list[Key], Any]]:
+    """Return, per clique the output draws on, its keys and their matrix over the clique."""
+    cube = release.cubes[output.cube]
+    if unknown := [d for d in output.nodes if d not in cube.dimensions]:
+        raise DisclosureError(f"{output.id}: {output.cube} has no dimension {unknown[0]}")
+    at = {c.axes[-1][1] if cube.membership else "": i for i, c in enumerate(found)
+          if c.cube == output.cube and number in c.counts}  # fmt: skip
+    first = next(iter(at))
+    members = output.nodes.get(cube.membership, {"": ()}) if cube.membership else {"": ()}
+    made = []
+    for member, codes in members.items():
+        if len(codes) > 1 or (codes and codes[0] not in at):
+            raise DisclosureError(f"{output.id}: {member} must be one code that its cube has")
+        clique = at[codes[0] if codes else first]
+        sides, names = [], []
+        for axis, n in zip(found[clique].axes, found[clique].shape, strict=True):
+            if axis[1]:
+                sides.append(np.array([[0.0, 1.0]]) if codes else np.ones((1, 2)))
+                names.append([member])
+            elif axis[0] in output.nodes:
+                told = output.nodes[axis[0]]
+                mask = parts[cube.population, axis[0]].mask
+                sides.append(np.array([mask(c) for c in told.values()], float))
+                names.append(list(told))
+            else:
+                sides.append(np.ones((1, n)))
+                names.append([""])
+        made.append((clique, _keys(output, found[clique], names), cliques.kron(sides)))
+    return made
+
+
+def _keys(output: Output, clique: Clique, names: list[list[str]]) -> list[Key]:
+    axes = [a[0] for a in clique.axes]
+    mesh = np.array(np.meshgrid(*names, indexing="ij"), object).reshape(len(names), -1).T
+    return [(output.id, *(row[axes.index(d)] for d in output.nodes)) for row in mesh]
+
+
+def _known(
+    rows: _Rows, truth: Floats, marker: float, zeros: bool
+) -> tuple[Floats, Floats, NDArray[np.int8]]:
+    shown = np.stack([truth, truth], axis=1)
+    hidden = np.tile(np.array([marker, np.inf]), (len(truth), 1))
+    fixed = np.where((truth == 0) & zeros, SHOWN, FREE).astype(np.int8)
+    for row, told in enumerate(rows.told):
+        if told:
+            open_ = [t for t in told if not t.withheld] or told
+            low, high = max(t.low for t in told), min(t.high for t in told)
+            fixed[row] = WITHHELD if open_ is told and told[0].withheld else SHOWN
+            (shown if fixed[row] == SHOWN else hidden)[row] = low, high
+            if not low <= truth[row] <= high:
+                raise DisclosureError(
+                    f"ledger: {'/'.join(rows.keys[row][:2])} contradicts the counts sealed with it"
+                )
+    return shown, hidden, fixed
+
+
+def _own(
+    found: Sequence[Clique], atoms: Atoms, codes: Own, parts: Mapping[tuple[str, str], Parts]
+) -> Bools:
+    """Return the atoms a partner knows: children in its own services, or with its own codes."""
+    known = np.zeros(len(atoms.count), bool)
+    for number, clique in enumerate(found):
+        for i, (d, code) in enumerate(clique.axes):
+            if d in codes:
+                mine = (
+                    np.array([False, code in codes[d]])
+                    if code
+                    else _whole(parts[clique.population, d], codes[d])
+                )
+                here = np.flatnonzero(atoms.clique == number)
+                place = np.unravel_index(atoms.place[here], clique.shape)[i]
+                known[here[mine[place]]] = True
+    return known
+
+
+def _whole(parts: Parts, codes: tuple[str, ...]) -> Bools:
+    theirs = np.zeros(parts.size, bool)
+    theirs[[parts.part[c] for c in codes if c in parts.part]] = True
+    # A part that holds another's code too is not theirs alone.
+    theirs[[p for c, p in parts.part.items() if c not in codes]] = False
+    return theirs

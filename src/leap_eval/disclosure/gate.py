@@ -2,214 +2,213 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import hmac
-import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
 
-from leap_eval.disclosure import cells, suppress
-from leap_eval.disclosure.cells import ALL, Key, Problem
-from leap_eval.disclosure.rules import Rules, rules_hash
-from leap_eval.disclosure.suppress import Pattern
+from leap_eval.disclosure import choices, evidence, joint, pages
+from leap_eval.disclosure.counted import counted
+from leap_eval.disclosure.declare import ALL
+from leap_eval.disclosure.joint import Before, Solved
+from leap_eval.disclosure.proposal import Declared, Proposal
+from leap_eval.disclosure.rules import for_output, rules_hash
 from leap_eval.errors import DisclosureError
 
-TAIL = ("measure", "value", "low", "high", "marker")
-EVERYBODY = ("leap", "partners", "funder")
-JOINT = "linear, all tables jointly, marker read as one or more"
+GENESIS = "0" * 64
+ATTACKERS = (
+    "linear and integer, all tables of all releases jointly, all audiences pooled",
+    "the same with a partner's own services known",
+    "marker read as not zero",
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
-    """One declared output: what it is, for whom, and why it is needed."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """What never leaves: the witnesses, the line for the ledger, the counts sealed beside it."""
 
-    id: str
-    kind: str
-    dimensions: tuple[str, ...]
-    title: str
-    why: str
-    audiences: tuple[str, ...] = EVERYBODY
-    rows: tuple[dict[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """All that is to leave under one name; each call returns a new proposal."""
-
-    name: str
-    rules: Rules
-    facts: Mapping[str, Any]
-    outputs: tuple[Output, ...] = ()
-
-    def table(self, name: str, dimensions: Sequence[str], *, title: str, why: str) -> Proposal:
-        """Declare a table of counts of children."""
-        return self._with(Output(name, "table", tuple(dimensions), title, why))
-
-    def model(self, name: str, rows: Sequence[dict[str, str]], *, title: str, why: str) -> Proposal:
-        """Declare rows that a model or a quality report made, already cut to what may be told."""
-        dimensions = [c for c in (rows[0] if rows else {}) if c not in TAIL]
-        return self._with(Output(name, "model", tuple(dimensions), title, why, rows=tuple(rows)))
-
-    def _with(self, output: Output) -> Proposal:
-        if not output.why.strip():
-            raise DisclosureError(f"{output.id}: `why` is empty; say what the findings need it for")
-        if output.id in {o.id for o in self.outputs}:
-            raise DisclosureError(f"{output.id}: is declared twice; keep one")
-        return replace(self, outputs=(*self.outputs, output))
+    witnesses: bytes
+    line: dict[str, Any]
+    sealed: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Released:
-    """A checked release: its files, and its manifest."""
+    """A checked release: its files and its manifest, and what stays behind."""
 
     files: dict[str, bytes]
     manifest: dict[str, Any]
-    pattern: Pattern | None = field(default=None)
+    kept: Kept | None = None
+    choices: pd.DataFrame = field(default_factory=pd.DataFrame)  # for the evaluator alone
+    conflicts: pd.DataFrame = field(default_factory=pd.DataFrame)  # ways out for what yielded
 
     def summary(self) -> pd.DataFrame:
         """Return, by output, how much is shown and how much withheld."""
-        rows = [
-            (o["id"], o["verdict"], o["cells"], o["withheld"]) for o in self.manifest["outputs"]
-        ]
-        table = pd.DataFrame(rows, columns=["output", "verdict", "cells", "withheld"])
+        names = ("id", "verdict", "cells", "withheld")
+        told = [tuple(o[n] for n in names) for o in self.manifest["outputs"]]
+        table = pd.DataFrame(told, columns=["output", *names[1:]])
         return table.assign(shown=(1 - table["withheld"] / table["cells"].clip(lower=1)).round(3))
 
 
 def vet(
     proposal: Proposal,
     cubes: Mapping[str, pd.DataFrame],
-    earlier: Sequence[Mapping[str, Any]],
+    before: Before,
     draw: bytes,
+    own: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Released:
-    """Protect all declared tables jointly, audit them, and return the release.
+    """Protect all declared tables jointly with every earlier release, audit, return the release.
 
-    `earlier` are the lines of the release ledger. The first cut protects one release:
-    a second one under another name is refused, because the two together could tell more.
+    `before` holds the lines of the release ledger and the counts sealed beside it; a line of
+    this release's own name counts as itself. `own` names each partner's services. All outputs
+    obey the strictest rules of these partners: every table rests on the links between them.
     """
-    others = sorted({str(e["name"]) for e in earlier if e["event"] == "released"} - {proposal.name})
-    if others:
-        raise DisclosureError(
-            f"release {proposal.name}: {others[-1]} has left already, and both together are not "
-            "audited yet; release under that name, or wait for the joint audit"
-        )
-    into = cells.collected(cubes)
-    found = cells.problem(into, proposal.rules)
-    pattern = suppress.suppress(found, proposal.rules, draw)
-    shown = _shown(found, pattern, into.counts)
+    rules = for_output(proposal.rules, own or ())
+    told = counted(cubes)
+    tables = {o.id: pages.outputs(o, told.views) for o in proposal.outputs if o.kind == "table"}
+    solved = joint.solve(proposal.name, rules, told, tables, before, draw, own)
     files: dict[str, bytes] = {}
     lines = []
     for output in proposal.outputs:
-        rows = list(output.rows) or _rows(output, shown, proposal.rules)
-        data = _csv(output, rows)
+        rows = _rows(output, tables, solved)
+        data = pages.as_csv(output, rows)
         files[f"tables/{output.id}.csv"] = data
-        lines.append(_line(output, rows, data, proposal, pattern, draw))
-    manifest = _manifest(proposal, found, lines, earlier)
+        lines.append(_line(output, rows, data, solved, before))
+    _budget(proposal, files, lines)
+    examples = evidence.witnesses(solved)
+    for line in lines:
+        told_of = f"{line['id']} {line['sha256']} {hashlib.sha256(examples).hexdigest()}".encode()
+        line["certificate"]["evidence"] = hmac.new(draw, told_of, hashlib.sha256).hexdigest()
+    manifest = _manifest(proposal, solved, lines, before)
     files["manifest.json"] = (json.dumps(manifest, sort_keys=True, indent=1) + "\n").encode()
-    return Released(files, manifest, pattern)
+    digest = hashlib.sha256(files["manifest.json"]).hexdigest()
+    kept = Kept(examples, evidence.line(solved, manifest, digest), evidence.sealed(solved))
+    coarser = choices.table(tables, told.cubes, rules, solved.primary)
+    failed = {name: tables[name] for name in solved.failed}
+    ways = choices.priced(failed, told.cubes, rules, _shown_before(before, proposal.name))
+    return Released(files, manifest, kept, coarser, ways)
 
 
-def _shown(found: Problem, pattern: Pattern, counts: Sequence[float]) -> dict[Key, int | None]:
-    whole = zip(found.keys, found.truth, pattern.withheld, strict=True)
-    return {key: None if hidden else round(value) for key, value, hidden in whole}
+def _shown_before(before: Before, name: str) -> dict[str, int]:
+    """Return how many cells of each table the last release showed."""
+    past = [line for line in before.lines if line["name"] != name]
+    told = past[-1]["outputs"] if past else []
+    return {o["id"]: sum(not withheld for *_, withheld in o["cells"]) for o in told}
 
 
-def _rows(output: Output, shown: Mapping[Key, int | None], rules: Rules) -> list[dict[str, str]]:
-    keys = [key for key in shown if key[0] == output.id]
-    made = []
-    for key in keys:
-        head = dict(zip(output.dimensions, key[1:], strict=True))
-        made.append(_cell(head, "children", shown[key], rules))
-        if len(key) == 3 and ALL not in key[1:] and (output.id, key[1], ALL) in shown:
-            made.append(_share(head, shown[key], shown[output.id, key[1], ALL], rules))
-    return made
-
-
-def _cell(head: dict[str, str], measure: str, value: int | None, rules: Rules) -> dict[str, str]:
-    told = (
-        {"value": "", "marker": rules.withheld}
-        if value is None
-        else {"value": str(value), "marker": ""}
-    )
-    return {**head, "measure": measure, **told, "low": "", "high": ""}
-
-
-def _share(
-    head: dict[str, str], part: int | None, whole: int | None, rules: Rules
-) -> dict[str, str]:
-    # Shown only where both counts are: a share beside a hidden count would tell it.
-    if part is None or not whole:
-        return _cell(head, "share", None, rules)
-    told = {"value": f"{part / whole:.3f}", "marker": "", "low": "", "high": ""}
-    return {**head, "measure": "share", **told}
-
-
-def _csv(output: Output, rows: Sequence[dict[str, str]]) -> bytes:
-    columns = list(rows[0]) if rows else [*output.dimensions, *TAIL]
-    ordered = [c for c in columns if c not in TAIL] + list(TAIL)
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, ordered, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue().encode()
+def _rows(
+    output: Declared, tables: Mapping[str, Any], solved: Solved
+) -> Sequence[Mapping[str, str]]:
+    rows: Sequence[Mapping[str, str]] = output.rows
+    if output.kind == "table":
+        rows = pages.rows(output, tables[output.id], solved.texts, solved.spans, solved.rules)
+    return pages.withheld(rows, solved.rules) if output.id in solved.failed else rows
 
 
 def _line(
-    output: Output,
-    rows: Sequence[dict[str, str]],
+    output: Declared,
+    rows: Sequence[Mapping[str, str]],
     data: bytes,
-    proposal: Proposal,
-    pattern: Pattern,
-    draw: bytes,
+    solved: Solved,
+    before: Before,
 ) -> dict[str, Any]:
-    digest = hashlib.sha256(data).hexdigest()
+    digest, rules = hashlib.sha256(data).hexdigest(), solved.rules
     table = output.kind == "table"
-    evidence = f"{output.id} {digest} {int(pattern.withheld.sum())} {pattern.targets}".encode()
+    withheld = sum(r["marker"] == rules.markers.withheld for r in rows)
+    verdict, why = _verdict(output, withheld / max(len(rows), 1), solved, before)
+    # What the search met stays private: primaries, widths, even "optimal" feed a minimality attack.
     certificate = {
         "content": digest,
-        "rules": rules_hash(proposal.rules),
-        "attackers": [JOINT if table else "rules for models"],
-        "method": pattern.method if table else "rules",
-        # What the search met stays private: primaries and widths feed a minimality attack.
-        "evidence": hmac.new(draw, evidence, hashlib.sha256).hexdigest(),
+        "rules": rules_hash(rules),
+        "ledger": _head(before, solved.release.name),
+        "version": version("leap-eval"),
+        "attackers": list(ATTACKERS) if table else ["rules for models and figures"],
+        "method": "joint audit" if table else "rules",
+        "cells": len(rows),
+        "withheld": withheld,
+        "verdict": verdict,
     }
     return {
         "id": output.id, "kind": output.kind, "file": f"tables/{output.id}.csv", "sha256": digest,
         "audience": list(output.audiences), "why": output.why, "title": output.title,
-        "verdict": "pass",
-        "cells": len(rows), "withheld": sum(r["marker"] == proposal.rules.withheld for r in rows),
+        "verdict": verdict, "choices": why, "cells": len(rows), "withheld": withheld,
         "dimensions": list(output.dimensions), "measures": sorted({r["measure"] for r in rows}),
+        "views": [i for i in pages.ids(output) if i in {o.id for o in solved.release.outputs}],
         "certificate": certificate,
     }  # fmt: skip
 
 
+def _verdict(
+    output: Declared, share: float, solved: Solved, before: Before
+) -> tuple[str, list[str]]:
+    """Return pass, review or fail, and why a person must look."""
+    review = solved.rules.review
+    past = [e for e in before.lines if e["name"] != solved.release.name]
+    if output.id in solved.failed:
+        return "fail", ["hold", "coarsen", "round", "withhold"]
+    why = ["much_withheld"] if share > review.withheld_share else []
+    if output.kind == "table" and (solved.pattern.gap > review.gap or solved.open):
+        why.append("unproven")
+    if any(v.verdict == "review" for v in output.verdicts):
+        why.append("saturated")
+    if past and past[-1]["preset"] != solved.rules.preset:
+        why.append("preset_changed")
+    return ("review" if why else "pass"), why
+
+
+def _head(before: Before, name: str) -> str:
+    past = [e for e in before.lines if e["name"] != name]
+    return str(past[-1]["hash"]) if past else GENESIS
+
+
+def _budget(
+    proposal: Proposal, files: Mapping[str, bytes], lines: Sequence[Mapping[str, Any]]
+) -> None:
+    most = proposal.rules.budget
+    if sum(int(line["cells"]) for line in lines) > most.cells:
+        raise DisclosureError(
+            f"release {proposal.name}: has more than budget.cells {most.cells}; leave a table out"
+        )
+    if sum(len(data) for data in files.values()) > most.bytes:
+        raise DisclosureError(
+            f"release {proposal.name}: has more than budget.bytes {most.bytes}; leave a table out"
+        )
+
+
 def _manifest(
     proposal: Proposal,
-    found: Problem,
+    solved: Solved,
     lines: list[dict[str, Any]],
-    earlier: Sequence[Mapping[str, Any]],
+    before: Before,
 ) -> dict[str, Any]:
-    before = [e for e in earlier if e.get("name") != proposal.name]
-    codes: dict[str, set[str]] = {}
-    for output in proposal.outputs:
-        for key in found.keys:
-            if key[0] == output.id:
-                for dimension, code in zip(output.dimensions, key[1:], strict=True):
-                    codes.setdefault(dimension, set()).add(code)
     return {
         "name": proposal.name,
         **proposal.facts,
-        "rules_hash": rules_hash(proposal.rules),
-        "threshold": proposal.rules.threshold,
-        "ledger_head": before[-1]["hash"] if before else "0" * 64,
-        "dimensions": {d: sorted(c - {ALL}) for d, c in sorted(codes.items())},
+        "preset": solved.rules.preset,
+        "rules_hash": rules_hash(solved.rules),
+        "threshold": solved.rules.threshold,
+        "ledger_head": _head(before, proposal.name),
+        "dimensions": _codes(proposal, solved),
+        **evidence.described(solved, str(proposal.facts.get("as_at", ""))),
         "outputs": lines,
-        "figures": [],
+        "figures": [{"id": f.id, "table": f.table, "kind": f.kind} for f in proposal.figures],
     }
+
+
+def _codes(proposal: Proposal, solved: Solved) -> dict[str, list[str]]:
+    """Return the codes of each dimension that a table shows."""
+    codes: dict[str, set[str]] = {}
+    for output in proposal.outputs:
+        for key in solved.problem.names:
+            if key[0] in pages.ids(output):
+                for dimension, code in zip(output.dimensions, key[1:], strict=True):
+                    codes.setdefault(dimension, set()).add(code)
+    return {d: sorted(c - {ALL}) for d, c in sorted(codes.items())}
 
 
 def open_release(files: Mapping[str, bytes]) -> Released:
@@ -224,3 +223,6 @@ def open_release(files: Mapping[str, bytes]) -> Released:
             f"release/{wrong[0]}: is not what the manifest says; run `dvc repro disclose`"
         )
     return Released(dict(files), manifest)
+
+
+__all__ = ["Before", "Proposal", "Released", "open_release", "vet"]

@@ -77,7 +77,18 @@ def flat(
     return made
 
 
-def combinations(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+def balance(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Return how alike the arms are in background, before and after weighting."""
+    keys = ("trial", "set", "arm", "covariate")
+    return _combinations(flat(rows, keys, ("smd_before", "smd_after")))
+
+
+def overlap(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Return how many children each arm is worth, and how many sit at the floor."""
+    return _combinations(flat(rows, ("trial", "set", "arm"), ("ess", "floored_share")))
+
+
+def _combinations(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     """Return the rows of the sets of combinations, whose arms the pages show."""
     kept = [r for r in rows if r["set"].endswith("combination")]
     return [{k: v for k, v in r.items() if k != "set"} for r in kept]

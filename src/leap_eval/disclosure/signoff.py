@@ -1,90 +1,203 @@
-"""Sign-off: a release is frozen, signed by two different people, and only then exported."""
+"""Sign-off: a release is frozen, judged output by output by two people, and only then exported."""
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from leap_eval.errors import DisclosureError
-from leap_eval.store import ledger, totals
-from leap_eval.store.files import root, write_bytes, write_text
+from leap_eval.settings.params import read_yaml
+from leap_eval.store import archive, totals
 
 SIGNATURES = 2
+ORDER = {"pass": 0, "review": 1, "fail": 2}
+FIXED = (1980, 1, 1, 0, 0, 0)  # what a zip says where it must say a time
+WHY_CHARACTERS = 400
 
 
-def carry_out(step: str, name: str, who: str, why: str) -> str:
-    """Do one step of the sign-off, and say what is next."""
-    content = _content()
+class Decision(BaseModel):
+    """What an approver says of one output."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    verdict: str = Field(pattern="^(pass|review|fail)$")
+    why: str = Field(default="", max_length=WHY_CHARACTERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A frozen release as an approver meets it: outputs with verdicts, and decisions so far."""
+
+    name: str
+    requested_by: str
+    content: str
+    outputs: tuple[Mapping[str, Any], ...]
+    prose: tuple[str, ...] = ()  # the words between the blocks of the pages
+    decisions: tuple[Mapping[str, Any], ...] = ()
+
+    def told(self) -> dict[str, Any]:
+        """Return the request as it is filed, and later stands in the zip."""
+        return {
+            "name": self.name,
+            "requested_by": self.requested_by,
+            "content": self.content,
+            "outputs": list(self.outputs),
+            "prose": list(self.prose),
+            "decisions": list(self.decisions),
+        }
+
+
+def request(name: str, who: str) -> Asked:
+    """Freeze manifest, tables and pages of release/, and ask two others to judge them."""
+    content = _content(name)
     manifest = json.loads(content["manifest.json"])
-    if manifest["name"] != name:
-        raise DisclosureError(f"release {name}: release/ holds {manifest['name']}; name that one")
-    frozen = _digest(content)
-    if step == "request":
-        _write(name, {"requested_by": who, "content": frozen, "signed": []})
-        return f"{name} is frozen; two approvers now run `leap-eval release approve {name}`"
-    told = _read(name)
-    if told["content"] != frozen:
+    outputs = tuple({k: o[k] for k in ("id", "verdict", "sha256")} for o in manifest["outputs"])
+    asked = Asked(name, who, _digest(content), outputs, tuple(archive.prose()))
+    archive.write_request(name, asked.told())
+    return asked
+
+
+def opened(name: str) -> Asked:
+    """Return the request of this name, or refuse it where a byte has changed since."""
+    told = archive.read_request(name)
+    asked = Asked(
+        told["name"], told["requested_by"], told["content"], tuple(told["outputs"]),
+        tuple(told["prose"]), tuple(told["decisions"]),
+    )  # fmt: skip
+    if _digest(_content(name)) != asked.content:
         raise DisclosureError(f"release {name}: changed since it was requested; request it again")
-    return _approve(name, told, who, why) if step == "approve" else _export(name, told, content)
+    return asked
 
 
-def _approve(name: str, told: dict[str, Any], who: str, why: str) -> str:
-    if not why.strip():
-        raise DisclosureError(f"release {name}: --why is empty; say what you looked at")
-    if who == told["requested_by"] or who in {s["by"] for s in told["signed"]}:
+def changed(asked: Asked) -> dict[str, str]:
+    """Return, by output, whether it is new, changed or the same since the last release."""
+    past = [line for line in archive.lines() if line["name"] != asked.name]
+    files = past[-1]["files"] if past else {}
+    old = {place.removeprefix("tables/").removesuffix(".csv"): h for place, h in files.items()}
+    words = {
+        o["id"]: "same" if old.get(o["id"]) == o["sha256"] else "changed" for o in asked.outputs
+    }
+    return {output: word if output in old else "new" for output, word in words.items()}
+
+
+def prose_changed(asked: Asked) -> list[str]:
+    """Return the difference of the pages' prose to that of the last release, line by line."""
+    past = [line["name"] for line in archive.lines() if line["name"] != asked.name]
+    old = archive.read_request(past[-1])["prose"] if past else []
+    before, now = ("\n".join(p).splitlines() for p in (old, asked.prose))
+    told = difflib.unified_diff(before, now, "last release", asked.name, lineterm="", n=0)
+    return list(told)
+
+
+def read_decisions(text: str, place: str) -> dict[str, Decision]:
+    """Read OUTPUT: {verdict, why} from YAML; each complaint names its output."""
+    raw, lines = read_yaml(text, place), list[str]()
+    if not isinstance(raw, dict) or not raw:
         raise DisclosureError(
-            f"release {name}: two different people must sign, neither the requester"
+            f"{place}: must hold OUTPUT: {{verdict: ..., why: ...}} for each output"
         )
-    told["signed"].append({"by": who, "why": why})
-    _write(name, told)
-    left = SIGNATURES - len(told["signed"])
-    return f"{name}: {left} signature missing" if left > 0 else f"{name} may be exported"
+    made: dict[str, Decision] = {}
+    for output, told in raw.items():
+        try:
+            made[str(output)] = Decision.model_validate(told)
+        except ValidationError:
+            lines.append(f"{output}: verdict is pass, review or fail; why is a short sentence")
+    if lines:
+        raise DisclosureError("\n  ".join([f"{place}:", *lines]))
+    return made
 
 
-def _export(name: str, told: dict[str, Any], content: dict[str, bytes]) -> str:
-    if len(told["signed"]) < SIGNATURES:
+def decide(asked: Asked, who: str, decisions: Mapping[str, Decision], signature: str = "") -> Asked:
+    """File one person's decisions on every output; nobody judges twice, or what they asked for."""
+    if who == asked.requested_by or who in {d["by"] for d in asked.decisions}:
         raise DisclosureError(
-            f"release {name}: {len(told['signed'])} of {SIGNATURES} signatures; nothing leaves"
+            f"release {asked.name}: two different people must judge it, neither the requester"
         )
-    signed = json.dumps(told, sort_keys=True, indent=1).encode() + b"\n"
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for place, data in sorted({**content, "signed.json": signed}.items()):
-            archive.writestr(zipfile.ZipInfo(place, (1980, 1, 1, 0, 0, 0)), data)
-    write_bytes(_home() / f"{name}.zip", buffer.getvalue())
-    if name not in {line["name"] for line in totals.releases()}:
-        ledger.append(_home() / "ledger.jsonl", "released", name=name, content=told["content"])
-    return f"{_home().name}/{name}.zip: what may be carried out"
+    lines = []
+    machine = {o["id"]: o["verdict"] for o in asked.outputs}
+    if missing := sorted(set(machine) ^ set(decisions)):
+        lines.append(f"{', '.join(missing)}: every output needs one decision, and no other has one")
+    for output, said in decisions.items():
+        verdict = machine.get(output, "pass")
+        if verdict == "fail" and said.verdict != "fail":
+            lines.append(f"{output}: the machine says fail, which nobody can lift")
+        if (said.verdict != "pass" or verdict != "pass") and not said.why.strip():
+            lines.append(f"{output}: needs a reason; say what you looked at")
+    if lines:
+        raise DisclosureError("\n  ".join([f"release {asked.name}:", *lines]))
+    filed = {
+        "by": who,
+        "outputs": {k: d.model_dump() for k, d in sorted(decisions.items())},
+        "signature": signature,
+    }
+    done = replace(asked, decisions=(*asked.decisions, filed))
+    archive.write_request(asked.name, done.told())
+    return done
 
 
-def _content() -> dict[str, bytes]:
-    pages = sorted((root() / "release").glob("findings-*"))
-    return totals.read_release() | {
-        p.name: p.read_bytes() for p in pages if p.suffix in (".html", ".pdf")
+def ready(asked: Asked) -> None:
+    """Refuse what two people have not judged, or what one of them failed."""
+    if len(asked.decisions) < SIGNATURES:
+        raise DisclosureError(
+            f"release {asked.name}: {len(asked.decisions)} of {SIGNATURES} people have judged it; "
+            "nothing leaves"
+        )
+    if lowered := sorted(_lowered(asked)):
+        raise DisclosureError(
+            f"release {asked.name}: {', '.join(lowered)} failed in the eyes of an approver; leave "
+            "it out in stage 07 and request again"
+        )
+
+
+def export(asked: Asked) -> str:
+    """Write NAME.zip, append the ledger and move release.head; say where the zip lies."""
+    ready(asked)
+    content = _content(asked.name)
+    signed = json.dumps(asked.told(), sort_keys=True, indent=1).encode() + b"\n"
+    place = archive.write_export(asked.name, zipped({**content, "signed.json": signed}))
+    manifest = hashlib.sha256(content["manifest.json"]).hexdigest()
+    archive.record(asked.name, manifest, asked.content, [dict(d) for d in asked.decisions])
+    return place
+
+
+def _lowered(asked: Asked) -> set[str]:
+    """Return outputs that show something although a person failed them."""
+    machine = {o["id"]: o["verdict"] for o in asked.outputs}
+    return {
+        output
+        for told in asked.decisions
+        for output, said in told["outputs"].items()
+        if ORDER[said["verdict"]] == ORDER["fail"] and machine[output] != "fail"
     }
 
 
-def _digest(content: dict[str, bytes]) -> str:
+def zipped(content: Mapping[str, bytes]) -> bytes:
+    """Return a zip of these files: sorted, one fixed time, the same bytes each time."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for place, data in sorted(content.items()):
+            entry = zipfile.ZipInfo(place, FIXED)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            file.writestr(entry, data)
+    return buffer.getvalue()
+
+
+def _content(name: str) -> dict[str, bytes]:
+    content = totals.read_release() | archive.read_pages()
+    holds = json.loads(content["manifest.json"])["name"]
+    if holds != name:
+        raise DisclosureError(f"release {name}: release/ holds {holds}; name that one")
+    return content
+
+
+def _digest(content: Mapping[str, bytes]) -> str:
     told = "".join(f"{n} {hashlib.sha256(d).hexdigest()}\n" for n, d in sorted(content.items()))
     return hashlib.sha256(told.encode()).hexdigest()
-
-
-def _home() -> Any:
-    return root() / ".leap/releases"
-
-
-def _read(name: str) -> dict[str, Any]:
-    path = _home() / f"{name}.json"
-    if not path.is_file():
-        raise DisclosureError(
-            f"release {name}: was not requested; run `leap-eval release request {name}`"
-        )
-    told: dict[str, Any] = json.loads(path.read_bytes())
-    return told
-
-
-def _write(name: str, told: dict[str, Any]) -> None:
-    write_text(_home() / f"{name}.json", json.dumps(told, sort_keys=True, indent=1) + "\n")

@@ -1,162 +1,248 @@
-"""Complementary suppression: as few cells more as make every target safe.
+"""Complementary suppression: as few cells more as make every target safe, proven where it can be.
 
 Benders' decomposition with the cuts of Fischetti and Salazar-Gonzalez (2001): a master
-chooses what to withhold, the attacker answers with a cut for every target it can pin
-down. When the counted effort is spent, what is open is repaired cell by cell. The same
-audit decides, whatever the method.
+chooses what to withhold, the attacker answers with a cut for every target it can pin down.
+First the master is linear, then whole; every pattern on the way is repaired and pruned, so
+that there is always an audited incumbent and an honest gap. Effort is counted, never timed.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-import highspy
 import numpy as np
 
-from leap_eval.disclosure.attack import Attacker, Open, audit, quiet
-from leap_eval.disclosure.cells import Bools, Floats, Problem, sensitive
-from leap_eval.disclosure.rules import Rules
+from leap_eval.disclosure.attack import TINY, Attacker, Open, attackers, start
+from leap_eval.disclosure.cells import Problem
+from leap_eval.disclosure.declare import Bools, Floats, Key
+from leap_eval.disclosure.master import Cuts, linear, whole
+from leap_eval.disclosure.targets import Targets
 from leap_eval.errors import DisclosureError
-from leap_eval.pipeline import track
+
+LOOSE = 0.05  # the first whole masters need not be proven: their cuts are as good
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long to search: counted in rounds and nodes, never in seconds."""
+
+    lp_rounds: int = 60
+    mip_rounds: int = 30
+    mip_nodes: int = 200_000
+    tie_rounds: int = 5
+    tie_nodes: int = 100
+    gap: float = 0.0
+    deep_gap: float = 0.03  # three-way tables and wider: the last cells cost most of the time
+    per_round: int = 120  # open targets that answer one pattern
+    boxes: int = 2000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pattern:
-    """What is withheld, how it was found, and how far from the best it may be."""
+    """What is withheld, what it costs, and how far from the best it may be."""
 
     withheld: Bools
     primary: Bools
-    targets: int
-    method: str  # optimal | within_gap | repaired
+    cost: float  # in the units of the weights, without the secret draw
     bound: float
+    gap: float
+    method: str  # optimal | within_gap | repaired | eliminated
+    asked: int  # programmes the attackers solved
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Cut:
-    weights: Floats  # (cells,)
-    need: float
+class Conflict(DisclosureError):  # noqa: N818 - an answer with choices, not a fault
+    """Not even withholding all that is free protects these groups."""
+
+    def __init__(self, outputs: tuple[str, ...], cells: tuple[Key, ...]) -> None:
+        """Name the outputs and the shown cells in the way."""
+        super().__init__(
+            f"disclosure: withholding every new cell of {', '.join(outputs) or 'this release'} is "
+            "not enough; see the choices: hold, coarsen, round or leave an output out"
+        )
+        self.outputs, self.cells = outputs, cells
 
 
-def suppress(found: Problem, rules: Rules, draw: bytes) -> Pattern:
+class Search:
+    """One search: the attackers, the cuts they gave, and the best audited pattern so far."""
+
+    def __init__(self, problem: Problem, found: Targets, first: Bools, draw: bytes) -> None:
+        """Start with what must be withheld; `draw` chooses secretly among equal optima."""
+        self.problem, self.found = problem, found
+        self.must = start(problem, first)
+        self.free = problem.free & ~self.must
+        self.cost = problem.weights
+        secret = draws(problem, draw) / (2 * max(int(self.free.sum()), 1))
+        self.secret = problem.weights * (1 + secret)
+        self.attackers = attackers(problem, found)
+        self.cuts = Cuts(self.must, self.free)
+        self.best: Bools = self.must | self.free
+        self.guide = self.must.astype(float)
+        self.offenders: list[list[int]] = [[] for _ in self.attackers]
+
+    def opened(self, x: Floats, reach: float = np.inf, most: int | None = None) -> list[Open]:
+        """Return open targets under x, and add what they ask for to the cuts."""
+        found: list[Open] = []
+        for i, attacker in enumerate(self.attackers):
+            attacker.set(x, reach)
+            unsafe = attacker.opened(most, np.array(self.offenders[i], dtype=np.int64))
+            self.offenders[i] = [o.target for o in unsafe][:500]
+            for o in unsafe:
+                for weights, need in cuts(attacker, o):
+                    self.cuts.add(weights, need)
+            found += unsafe
+        return found
+
+    def safe(self, pattern: Bools) -> bool:
+        """Tell whether no attacker can pin down a target under a pattern."""
+        return not self.opened(pattern.astype(float), most=1)
+
+    def price(self, pattern: Bools) -> float:
+        """Return what a pattern costs, without the draw."""
+        return float(self.cost[pattern].sum())
+
+    def keep(self, pattern: Bools) -> None:
+        """Keep an audited pattern if it is the cheapest so far."""
+        if self.price(pattern) < self.price(self.best) - TINY:
+            self.best = pattern.copy()
+
+    def repair(self, pattern: Bools, guide: Floats) -> Bools:
+        """Join a pattern with one that is safe, then show again what is not needed.
+
+        Shown first is what the guide wants least; the pattern itself comes last.
+        """
+        return self.prune(self.best | pattern, guide + pattern)
+
+    def prune(self, pattern: Bools, guide: Floats) -> Bools:
+        """Show again, least wanted first, every cell without which all stays safe."""
+        kept = pattern.copy()
+        places = np.flatnonzero(kept & self.free)
+        order = np.lexsort((-self.secret[places], -self.cost[places], guide[places]))
+        for i in places[order]:
+            kept[i] = False
+            if not self.cuts.met(kept) or not self.safe(kept):
+                kept[i] = True
+        return kept
+
+
+def suppress(
+    problem: Problem, found: Targets, first: Bools, effort: Effort, draw: bytes
+) -> Pattern:
     """Return a pattern under which no target is open, or raise: an unsafe one never leaves here."""
-    attacker = Attacker(found)
-    primary = sensitive(found, rules)
-    free = (found.truth > 0) & ~primary
-    cost = 1 + _draws(found, draw) / (2 * max(len(found.keys), 1))
-    cuts: list[_Cut] = []
-    withheld, bound = primary.copy(), float(primary.sum())
-    for _ in track(range(rules.effort.rounds), "rounds of suppression"):
-        unsafe = audit(attacker, found, withheld, rules)
-        if not unsafe:
-            method = "optimal" if not cuts or rules.effort.gap == 0 else "within_gap"
-            kept = _pruned(attacker, found, withheld & ~primary, primary, rules)
-            return Pattern(kept, primary, found.targets.shape[0], method, bound)
-        cuts += [cut for o in unsafe for cut in _cuts(found, o, rules)]
-        withheld, bound = _master(cuts, primary, free, cost, rules)
-    repaired = _repaired(attacker, found, withheld, free, rules)
-    return Pattern(repaired, primary, found.targets.shape[0], "repaired", bound)
+    search = Search(problem, found, first, draw)
+    if any(len(g.sets) > 2 for g in problem.groups):
+        effort = replace(effort, gap=max(effort.gap, effort.deep_gap))
+    _possible(search)
+    bound = _linear(search, effort)
+    bound, proven = _whole(search, effort, bound)
+    if proven:
+        _secret(search, effort)
+    cost = search.price(search.best)
+    bound = min(bound, cost)
+    gap = (cost - bound) / max(cost, 1e-9)
+    method = "optimal" if proven else "within_gap" if gap <= effort.gap else "repaired"
+    asked = sum(a.asked for a in search.attackers)
+    return Pattern(search.best, first, cost, bound, gap, method, asked)
 
 
-def _draws(found: Problem, draw: bytes) -> Floats:
-    # A secret choice among equally good patterns: rebuilding the optimiser tells nothing.
-    told = [hashlib.sha256(draw + "\x1f".join(key).encode()).digest()[:6] for key in found.keys]
-    return np.array([int.from_bytes(t, "big") / 2**48 for t in told])
+def _possible(search: Search) -> None:
+    every = search.must | search.free
+    if unsafe := search.opened(every.astype(float)):
+        held = {int(i) for o in unsafe for b in (o.high, o.low) for i in np.flatnonzero(b.duals)}
+        held -= set(np.flatnonzero(every).tolist())
+        names = search.problem.names.items()
+        outputs = dict.fromkeys(key[0] for key, row in names if row in held)
+        outputs = outputs or dict.fromkeys(key[0] for key, _ in names)
+        raise Conflict(tuple(outputs), tuple(search.problem.keys[i] for i in sorted(held)))
 
 
-def _cuts(found: Problem, o: Open, rules: Rules) -> list[_Cut]:
-    made = []
-    if o.high.value < rules.upper - 1e-6:
-        made.append(_cut(found, o.high.duals, rules.upper))
-    if o.high.value - o.low.value < rules.width - 1e-6:
-        made.append(_cut(found, o.high.duals, rules.width, o.low.duals))
-    return made
-
-
-def _cut(found: Problem, duals: Floats, need: float, others: Floats | None = None) -> _Cut:
-    """Return what must be withheld for a bound to move: sum of weights over withheld cells >= need.
-
-    With row duals l, the bound is at most the sum of l x truth plus, for each withheld
-    cell, l+ x (how far it may rise) or l- x (how far it may fall).
-    """
-    weights, base = np.zeros(len(found.truth)), 0.0
-    for side in (duals, others) if others is not None else (duals,):
-        rise, fall = np.maximum(side, 0), np.maximum(-side, 0)
-        weights += rise * 1e6 + fall * np.maximum(found.truth - 1, 0)
-        base += float(side @ found.truth)
-    left = max(need - base, 1e-6)
-    return _Cut(np.minimum(np.where(weights > 1e-9, weights, 0) / left, 1.0), 1.0)
-
-
-def _master(
-    cuts: list[_Cut], primary: Bools, free: Bools, cost: Floats, rules: Rules
-) -> tuple[Bools, float]:
-    """Return the cheapest pattern that meets every cut so far, and a bound on its cost."""
-    columns = np.flatnonzero(free)
-    rows = [(c.weights[columns], c.need - float(c.weights[primary].sum())) for c in cuts]
-    rows = [(w, need) for w, need in rows if need > 1e-9]
-    solver = quiet()
-    solver.setOptionValue("mip_rel_gap", rules.effort.gap)
-    solver.setOptionValue("mip_max_nodes", rules.effort.nodes)
-    lp = highspy.HighsLp()
-    lp.num_col_, lp.num_row_ = len(columns), len(rows)
-    lp.col_cost_, lp.col_lower_, lp.col_upper_ = (
-        cost[columns],
-        np.zeros(len(columns)),
-        np.ones(len(columns)),
-    )
-    lp.integrality_ = [highspy.HighsVarType.kInteger] * len(columns)
-    lp.row_lower_ = np.array([need for _, need in rows])
-    lp.row_upper_ = np.full(len(rows), highspy.kHighsInf)
-    places = [np.flatnonzero(w > 0) for w, _ in rows]
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    lp.a_matrix_.start_ = np.concatenate([[0], np.cumsum([len(p) for p in places])]).astype(
-        np.int32
-    )
-    lp.a_matrix_.index_ = np.concatenate([*places, np.array([], int)]).astype(np.int32)
-    lp.a_matrix_.value_ = np.concatenate(
-        [*(w[p] for (w, _), p in zip(rows, places, strict=True)), []]
-    )
-    solver.passModel(lp)
-    solver.run()
-    chosen = np.array(solver.getSolution().col_value)
-    if len(chosen) != len(columns) or not len(columns):
-        raise DisclosureError(
-            "disclosure: no pattern can protect these tables; leave one of them out"
-        )
-    withheld = primary.copy()
-    withheld[columns[chosen > 0.5]] = True
-    return withheld, float(primary.sum()) + float(solver.getInfo().mip_dual_bound)
-
-
-def _repaired(
-    attacker: Attacker, found: Problem, withheld: Bools, free: Bools, rules: Rules
-) -> Bools:
-    """Withhold what open targets ask for most, cell by cell; then show again what is not needed."""
-    kept = withheld.copy()
-    for _ in range(int(free.sum()) + 1):
-        unsafe = audit(attacker, found, kept, rules)
-        if not unsafe:
-            return _pruned(attacker, found, kept & free, kept & ~free, rules)
-        wishes = sum(
-            (c.weights for o in unsafe for c in _cuts(found, o, rules)), np.zeros(len(kept))
-        )
-        wishes[kept | ~free] = -1
-        if wishes.max() <= 0:
+def _linear(search: Search, effort: Effort) -> float:
+    """Solve the relaxation with cuts until no fraction helps; return its bound."""
+    reach = float(np.maximum(search.found.upper, search.found.width).max(initial=1.0))
+    master = linear(search.cuts, search.cost)
+    bound, stalled, x = 0.0, 0, search.must.astype(float)
+    for _ in range(effort.lp_rounds):
+        x, value = master.solve()
+        stalled = stalled + 1 if value < bound + 1e-4 * max(bound, 1) else 0
+        bound = max(bound, value)
+        if not search.opened(x, reach, effort.per_round) or stalled >= 5:
             break
-        kept[int(np.argmax(np.round(wishes, 9)))] = True
-    raise DisclosureError("disclosure: no pattern can protect these tables; leave one of them out")
+    # What the fractions touch at all is safe when no fraction helps any more.
+    support = x > TINY
+    search.keep(search.prune(support if search.safe(support) else search.must | search.free, x))
+    search.guide = x
+    return bound
 
 
-def _pruned(
-    attacker: Attacker, found: Problem, secondary: Bools, primary: Bools, rules: Rules
-) -> Bools:
-    """Show again, largest first, every secondary cell without which all stays safe."""
-    kept = secondary | primary
-    order = sorted(np.flatnonzero(secondary), key=lambda i: (-found.truth[i], i))
-    for place in order:
-        without = kept.copy()
-        without[place] = False
-        if not audit(attacker, found, without, rules):
-            kept = without
-    return kept
+def _whole(search: Search, effort: Effort, bound: float) -> tuple[float, bool]:
+    """Solve whole masters with cuts until one is safe; return the bound and whether it is met."""
+    gap = LOOSE
+    for _ in range(effort.mip_rounds):
+        if _met(search, bound):
+            return bound, True
+        told = whole(search.cuts, search.cost, gap, effort.mip_nodes)
+        bound = max(bound, _rounded(search, told.bound))
+        unsafe = search.opened(told.pattern.astype(float), most=effort.per_round)
+        search.keep(search.repair(told.pattern, search.guide) if unsafe else told.pattern)
+        if told.stopped or search.price(search.best) * (1 - effort.gap) <= bound:
+            break
+        gap = gap if unsafe else 0.0
+    return bound, _met(search, bound)
+
+
+def _secret(search: Search, effort: Effort) -> None:
+    """Choose among the proven optima by the secret draw, as far as the effort goes."""
+    most = search.price(search.best)
+    for _ in range(effort.tie_rounds):
+        cap = (search.cost, most)
+        told = whole(search.cuts, search.secret, 0.0, effort.tie_nodes, cap)
+        if told.stopped:
+            return
+        if not search.opened(told.pattern.astype(float), most=effort.per_round):
+            search.best = told.pattern
+            return
+
+
+def _rounded(search: Search, bound: float) -> float:
+    even = bool((search.cost == 1).all())
+    return float(np.ceil(bound - TINY)) if even else bound
+
+
+def _met(search: Search, bound: float) -> bool:
+    return search.price(search.best) <= _rounded(search, bound) + 1e-7 * max(1.0, bound)
+
+
+def cuts(attacker: Attacker, o: Open) -> list[tuple[Floats, float]]:
+    """Return what must be withheld for an open target: weights of cells, and the least sum.
+
+    With row duals l, the bound is at most the truth, plus what shown intervals and the
+    atoms' own bounds give, plus l+ (how far a withheld cell may rise) or l- (may fall).
+    """
+    found, q = attacker.targets, o.target
+    high, base_high = _weights(attacker, o.high)
+    low, base_low = _weights(attacker, o.low)
+    made = []
+    if o.high.value < found.upper[q] - TINY:
+        made.append((high, found.upper[q] - found.truth[q] - base_high))
+    if o.high.value - o.low.value < found.width[q] - TINY:
+        made.append((high + low, found.width[q] - base_high - base_low))
+    return [(weights, need) for weights, need in made if need > TINY]
+
+
+def _weights(attacker: Attacker, bound: Any) -> tuple[Floats, float]:
+    problem = attacker.problem
+    rise, fall = np.maximum(bound.duals, 0), np.maximum(-bound.duals, 0)
+    up = np.minimum(problem.hidden[:, 1] - problem.shown[:, 1], 1e7)
+    down = problem.shown[:, 0] - problem.hidden[:, 0]
+    weights = np.where(attacker.known, 0.0, rise * up + fall * down)
+    base = rise @ (problem.shown[:, 1] - problem.truth) + fall @ (
+        problem.truth - problem.shown[:, 0]
+    )
+    return weights, float(base) + bound.slack
+
+
+def draws(problem: Problem, draw: bytes) -> Floats:
+    """Return a secret number in [0, 1) per cell: rebuilding the optimiser then tells nothing."""
+    told = [hashlib.sha256(draw + "\x1f".join(key).encode()).digest()[:6] for key in problem.keys]
+    return np.array([int.from_bytes(t, "big") / 2**48 for t in told])

@@ -1,180 +1,192 @@
 """The independent attacker: from a release's files alone, by its own reading and another solver.
 
-It shares no code with the gate. It rebuilds who could be counted where, takes every shown
-number as a fact and every marker as "one or more", and tries to pin down each withheld
-cell and each group that is only a difference of shown ones.
+It shares no code with the gate. It rebuilds from the pages who could be counted where, takes
+every shown number as a fact and every marker as what the rules say it tells, pools all releases
+of a ledger, and tries to pin down each withheld cell and each group that only differences give.
 """
 
-import csv
-import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from itertools import combinations, product
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import csr_matrix
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import block_array, csr_array, eye_array, vstack
 
-Atom = tuple[str, ...]
-Group = dict[Atom, int]  # a sum of atoms, each with its sign
-Fact = tuple[Group, float, float]  # a group, its lowest and its highest size
-REACH = {"reach": "ward", "reach-group": "ethnicity_group5", "reach-imd": "imd_third"}
+from leap_eval.disclosure import reading
+from leap_eval.disclosure.reading import Cell, Clique
 
-
-@dataclass(frozen=True)
-class Finding:
-    """A group somebody could work out: where, and how narrow the interval is."""
-
-    place: str
-    low: float
-    high: float
+TINY = 1e-6
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What the attack found: groups tried, groups recovered, broken files."""
+class Verdict(NamedTuple):
+    """What the attack found: groups tried, groups recovered (place, low, high), broken things."""
 
     tried: int
-    recovered: tuple[Finding, ...]
+    recovered: tuple[tuple[str, float, float], ...]
     broken: tuple[str, ...]
 
-    @property
-    def sound(self) -> bool:
-        """Whether nothing was recovered and every file is what the manifest says."""
-        return not self.recovered and not self.broken
 
-
-def attack(home: Path) -> Iterator[tuple[int, int] | Verdict]:
+def attack(
+    home: Path, ledger: Path | None = None, integer: bool = False, evidence: Path | None = None
+) -> Iterator[tuple[int, int] | Verdict]:
     """Attack the release in `home`; yield (done, of) now and then, and the verdict last."""
     manifest = json.loads((home / "manifest.json").read_bytes())
-    broken = tuple(_broken(home, manifest))
-    tables = {o["id"]: _read(home / o["file"]) for o in manifest["outputs"] if o["kind"] == "table"}
-    facts, wanted = _facts(tables)
-    atoms = sorted({atom for fact, _, _ in facts for atom in fact})
-    column = {atom: i for i, atom in enumerate(atoms)}
-    least = int(manifest["threshold"])
-    programme = _programme(facts, column)
-    recovered: list[Finding] = []
-    for done, (place, group) in enumerate(wanted, start=1):
-        low, high = _interval(programme, column, group)
-        if (low >= 1 and high < least) or (high - low < 1e-6 and 0 < high < least):
-            recovered.append(Finding(place, round(low, 3), round(high, 3)))
-        if done % 20 == 0:
-            yield done, len(wanted)
-    yield Verdict(len(wanted), tuple(recovered), broken)
+    lines = reading.lines(ledger)
+    if broken := [*reading.files(home, manifest), *reading.chain(lines, manifest)]:
+        return (yield Verdict(0, (), tuple(broken)))
+    past = [reading.page(n) for n in lines if "outputs" in n and n["name"] != manifest["name"]]
+    pages = [*past, {**manifest, "cells": list(reading.shown(home, manifest))}]
+    # Releases of the same children tell of the same atoms; else children may have joined or left.
+    when = [[p["population"] for p in pages].index(page["population"]) for page in pages]
+    world = World([c for r, page in zip(when, pages, strict=True) for c in reading.cells(r, page)])
+    if world.table(integer) is None:
+        return (yield Verdict(0, (), ("the numbers contradict one another",)))
+    groups, bar = world.groups(), min(manifest["threshold"], manifest["tells"]["upper"])
+    left, recovered = world.left(groups, bar, integer), []
+    for done, (place, row) in enumerate(left, start=len(groups) - len(left)):
+        tables = world.table(integer, -row), world.table(integer, None, row, bar)
+        ends = [(row @ table).item() for table in tables]
+        if ends[0] > TINY and ends[1] < bar - TINY:
+            recovered.append((place, *ends))
+        yield done, len(groups)
+    broken = list(world.doubts(evidence, when)) if evidence else []
+    return (yield Verdict(len(groups), tuple(recovered), tuple(broken)))
 
 
-def _broken(home: Path, manifest: dict[str, Any]) -> Iterator[str]:
-    listed = {o["file"]: o["sha256"] for o in manifest["outputs"]}
-    for place in sorted(
-        set(listed) | {p.relative_to(home).as_posix() for p in home.glob("tables/*")}
-    ):
-        path = home / place
-        if (
-            place not in listed
-            or not path.is_file()
-            or hashlib.sha256(path.read_bytes()).hexdigest() != listed[place]
-        ):
-            yield place
+def _parts(nodes: list[frozenset[str]]) -> dict[str, int]:
+    """Return the part of each code: codes that no cell tells apart are one."""
+    signs = {c: tuple(c in n for n in nodes) for c in sorted(frozenset().union(*nodes))}
+    order = sorted(set(signs.values()))
+    return {code: order.index(sign) for code, sign in signs.items()}
 
 
-def _read(path: Path) -> list[dict[str, str]]:
-    with open(path, encoding="utf-8", newline="") as file:
-        return [row for row in csv.DictReader(file) if row["measure"] == "children"]
+class World:
+    """Who could be counted where, in all releases, and every fact that cells tell of them."""
 
+    def __init__(self, cells: list[Cell]) -> None:
+        """Refine each dimension by all that was published of it, and number the atoms."""
+        self.nodes: dict[tuple[str, str], set[frozenset[str]]] = {}
+        self.axes: dict[Clique, dict[str, None]] = {}
+        self.seen: dict[Clique, dict[int, None]] = {}
+        for _, release, clique, sets, _, _ in cells:
+            self.seen.setdefault(clique, {})[release] = None
+            self.axes.setdefault(clique, {}).update(dict.fromkeys(sets))
+            for axis, codes in sets.items():
+                everybody = {codes, frozenset({"used", "not"}) if axis[0] == "=" else codes}
+                self.nodes.setdefault((clique[0], axis), set()).update(everybody)
+        self.part = {at: _parts(sorted(told, key=sorted)) for at, told in self.nodes.items()}
+        self.spans = {c: [(a, b) for a in s for b in s if a <= b] for c, s in self.seen.items()}
+        self.index: dict[Clique, Any] = {}
+        self.size = 0
+        for clique, axes in self.axes.items():
+            shape = [len(self.spans[clique]), *(self._many(clique, a) for a in axes)]
+            self.index[clique] = self.size + np.arange(np.prod(shape)).reshape(shape)
+            self.size += int(np.prod(shape))
+        rows, self.open = [], []
+        for place, release, clique, sets, low, high in cells:
+            parts = {a: {self.part[clique[0], a][c] for c in told} for a, told in sets.items()}
+            rows.append((self._row(clique, release, parts), low, high))
+            self.open += [(place, rows[-1][0])] if low < high else []
+        rows += [(tie, 0.0, 0.0) for tie in self._ties()]
+        self.facts = vstack([row for row, _, _ in rows], format="csr")
+        self.low, self.high = (np.array([row[i] for row in rows]) for i in (1, 2))
 
-def _span(row: dict[str, str]) -> tuple[float, float]:
-    return (1.0, np.inf) if row["marker"] == "c" else (float(row["value"]), float(row["value"]))
+    def _many(self, clique: Clique, axis: str) -> int:
+        return max(self.part[clique[0], axis].values()) + 1
 
+    def _row(self, clique: Clique, when: Any, sets: dict[str, Any], sign: float = 1.0) -> Any:
+        """Return the children of a clique in these parts, present then, as a row over the atoms."""
+        a, b = when if isinstance(when, tuple) else (None, when)
+        spans = enumerate(self.spans[clique])
+        told = [i for i, s in spans if (s == when if a is not None else s[0] <= b <= s[1])]
+        sides = [sorted(sets.get(a) or range(self._many(clique, a))) for a in self.axes[clique]]
+        at = self.index[clique][np.ix_(told, *sides)].ravel()
+        return csr_array((np.full(len(at), sign), (np.zeros(len(at), int), at)), (1, self.size))
 
-def _facts(
-    tables: dict[str, list[dict[str, str]]],
-) -> tuple[list[Fact], list[tuple[str, Group]]]:
-    facts: list[Fact] = []
-    wanted: list[tuple[str, Group]] = []
-    services = sorted({r["service"] for r in tables["reach"]} - {"all"})
-    codes = {t: sorted({r[d] for r in tables[t]} - {"all"}) for t, d in REACH.items()}
-    for table, dimension in REACH.items():
-        totals = (
-            tables["reach-ward"]
-            if table == "reach"
-            else [r for r in tables[table] if r["service"] == "all"]
+    def _ties(self) -> Iterator[Any]:
+        """Tables of the same children agree, in every release, on every margin they share."""
+        for r in sorted({r for seen in self.seen.values() for r in seen}):
+            here = {c: set(axes) for c, axes in self.axes.items() if r in self.seen[c]}
+            pairs = [(a, b) for a, b in combinations(here, 2) if a[0] == b[0]]
+            for of, axes in {(a[0], tuple(sorted(here[a] & here[b]))): 0 for a, b in pairs}:
+                root, *rest = [c for c in here if c[0] == of and here[c] >= set(axes)]
+                sides = [range(self._many(root, axis)) for axis in axes]
+                for other, codes in product(rest, product(*sides)):
+                    sets = {x: {c} for x, c in zip(axes, codes, strict=True)}
+                    yield self._row(root, r, sets) + self._row(other, r, sets, -1.0)
+
+    def groups(self) -> list[tuple[str, Any]]:
+        """Return withheld cells, and crosses of parts, nodes and differences of nested nodes."""
+        found = {row.indices.tobytes(): (place, row) for place, row in self.open}
+        for clique, axes in self.axes.items():
+            sides = [self._sets(clique[0], axis) for axis in axes]
+            kinds = [*self.seen[clique], *self.spans[clique]]
+            for when, sets in product(kinds, product(*sides)):
+                row = self._row(clique, when, dict(zip(axes, sets, strict=True)))
+                place = f"{'/'.join(clique)}, {when}: {[sorted(s) for s in sets]}"
+                found.setdefault(row.indices.tobytes(), (place, row))
+        return list(found.values())
+
+    def _sets(self, population: str, axis: str) -> list[frozenset[int]]:
+        part = self.part[population, axis]
+        nodes = {frozenset(part[c] for c in n) for n in self.nodes[population, axis]}
+        nodes |= {frozenset(part.values()), *(frozenset({p}) for p in part.values())}
+        return sorted(nodes | {a - b for a in nodes for b in nodes if b < a}, key=sorted)
+
+    def table(self, integer: bool, gain: Any = None, aims: Any = None, bar: float = inf) -> Any:
+        """Return a table all facts allow with most of `gain`, or of each aim up to `bar`."""
+        n, many = self.size, 0 if aims is None else aims.shape[0]
+        rows = block_array([[self.facts, None], [aims, -eye_array(many)]]) if many else self.facts
+        low, high = np.append(self.low, np.zeros(many)), np.append(self.high, np.full(many, inf))
+        first = np.zeros(n) if gain is None else -gain.toarray().ravel()
+        told = milp(
+            np.append(first, -np.ones(many)),
+            integrality=np.append(np.full(n, int(integer)), np.zeros(many)),
+            bounds=Bounds(0, np.append(np.full(n, inf), np.full(many, bar))),
+            constraints=LinearConstraint(rows, low, high),
         )
-        for row in totals:
-            # Every service splits the same children, so each gives the same total.
-            for service in services:
-                group: Group = {(table, row[dimension], service, u): 1 for u in ("used", "not")}
-                facts.append((group, *_span(row)))
-        for row in (r for r in tables[table] if r["service"] != "all"):
-            inside = codes[table] if row[dimension] == "all" else [row[dimension]]
-            group = {(table, code, row["service"], "used"): 1 for code in inside}
-            facts.append((group, *_span(row)))
-            if row["marker"] == "c":
-                wanted.append((f"{table}, {row[dimension]}, {row['service']}", group))
-            if row[dimension] != "all":
-                rest: Group = {(table, row[dimension], row["service"], "not"): 1}
-                wanted.append((f"{table}, {row[dimension]}, not {row['service']}", rest))
-    facts += list(_ties(codes, services))
-    for table in sorted(t for t in tables if t.startswith("combinations") or t == "flow"):
-        facts += [({(table, *_codes(r)): 1}, *_span(r)) for r in tables[table]]
-    return facts, wanted
+        return told.x[: self.size] if told.x is not None else None
 
+    def left(self, groups: list[Any], bar: float, integer: bool) -> list[tuple[str, Any]]:
+        """Return the groups that no table seen so far makes none, or many, children."""
+        while groups:
+            rows = vstack([row for _, row in groups], format="csr")
+            value = rows @ self.table(integer, None, rows, bar)
+            still = [g for g, v in zip(groups, value, strict=True) if TINY < v < bar - TINY]
+            if len(still) == len(groups):
+                break
+            groups = still
+        return groups
 
-def _codes(row: dict[str, str]) -> tuple[str, ...]:
-    return tuple(
-        v for k, v in row.items() if k not in ("measure", "value", "low", "high", "marker")
-    )
+    def doubts(self, evidence: Path, when: list[int]) -> Iterator[str]:
+        """Check the witnesses: whole tables that all facts allow, far enough apart."""
+        with np.load(evidence / "witnesses.npz") as kept:
+            told = {name: kept[name] for name in kept.files}
+        at = [self._atom(when, *label) for label in json.loads(told["labels"].tobytes())]
+        tables = np.zeros((len(told["tables"]), self.size + 1))  # the last: in no published table
+        np.add.at(tables.T, at, told["tables"].T)
+        sums = self.facts @ tables[:, : self.size].T
+        if (told["tables"] < 0).any() or told["tables"].dtype.kind != "i":
+            yield "evidence: a witness is no table of children"
+        if ((sums < self.low[:, None] - TINY) | (sums > self.high[:, None] + TINY)).any():
+            yield "evidence: a witness contradicts the pages"
+        for q in np.flatnonzero(~told["open"]):
+            group = told["columns"][told["pointer"][q] : told["pointer"][q + 1]]
+            small, large = (told["tables"][told[n][q], group].sum() for n in ("least", "most"))
+            if large < told["upper"][q] or large - small < told["width"][q]:
+                yield f"evidence: the witnesses of group {q} are too close"
 
-
-def _ties(codes: dict[str, list[str]], services: list[str]) -> Iterator[Fact]:
-    first, *others = REACH
-    for service in services:
-        for other in others:
-            for used in ("used", "not"):
-                left: Group = {(first, c, service, used): 1 for c in codes[first]}
-                right: Group = {(other, c, service, used): -1 for c in codes[other]}
-                yield left | right, 0.0, 0.0
-    for table in REACH:
-        for code in codes[table]:
-            for service in services[1:]:
-                first_split: Group = {(table, code, services[0], u): 1 for u in ("used", "not")}
-                yield (
-                    first_split | {(table, code, service, u): -1 for u in ("used", "not")},
-                    0.0,
-                    0.0,
-                )
-
-
-def _programme(facts: list[Fact], column: dict[Atom, int]) -> tuple[Any, ...]:
-    equal = [(g, low) for g, low, high in facts if low == high]
-    least = [(g, low) for g, low, high in facts if low != high]
-    return (*_sparse(least, column, -1.0), *_sparse(equal, column, 1.0))
-
-
-def _interval(
-    programme: tuple[Any, ...], column: dict[Atom, int], group: Group
-) -> tuple[float, float]:
-    a_ub, b_ub, a_eq, b_eq = programme
-    cost = np.zeros(len(column))
-    for atom, sign in group.items():
-        cost[column[atom]] = sign
-    ends = []
-    for sense in (1.0, -1.0):
-        told = linprog(sense * cost, a_ub, b_ub, a_eq, b_eq, bounds=(0, None), method="highs-ds")
-        ends.append(sense * float(told.fun or 0) if told.status == 0 else -sense * np.inf)
-    return ends[0], ends[1]
-
-
-def _sparse(rows: list[tuple[Group, float]], column: dict[Atom, int], sign: float) -> Any:
-    entries = [
-        (r, column[atom], sign * s)
-        for r, (group, _) in enumerate(rows)
-        for atom, s in group.items()
-    ]
-    if not entries:
-        return None, None
-    r, c, v = zip(*entries, strict=True)
-    matrix = csr_matrix((v, (r, c)), shape=(len(rows), len(column)))
-    return matrix, sign * np.array([value for _, value in rows])
+    def _atom(
+        self, when: list[int], cube: str, service: str, parts: Any, side: str, *span: int
+    ) -> int:
+        clique = next((c for c in self.axes if c[1:] == (cube, service)), None)
+        if clique is None:
+            return self.size
+        codes = {d: c[0] for d, c in parts} | {f"={service}": side.partition("_")[0]}
+        where = [self.part[clique[0], a][codes[a]] for a in self.axes[clique]]
+        times = self.spans[clique].index((when[span[0]], when[span[1]]))
+        return int(self.index[clique][(times, *where)])

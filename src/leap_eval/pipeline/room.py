@@ -22,6 +22,7 @@ ALWAYS = (
     "programme.yaml",
     "disclosure.yaml",
     "people.yaml",
+    "release.head",
     "requirements.lock",
 )
 

@@ -23,7 +23,18 @@ def lines(path: Path) -> list[dict[str, Any]]:
     """Return all lines of the ledger, or none where there is no ledger yet."""
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    told = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+    return [_read(path, number, line) for number, line in told]
+
+
+def _read(path: Path, number: int, text: str) -> dict[str, Any]:
+    try:
+        line = json.loads(text)
+    except ValueError:
+        line = None
+    if not isinstance(line, dict):
+        raise StorageError(f"{path.name}, line {number}: is cut or no JSON; restore the file")
+    return line
 
 
 def append(path: Path, event: str, **facts: Any) -> None:
@@ -46,7 +57,8 @@ def verify(path: Path) -> int:
     before = GENESIS
     told = lines(path)
     for number, line in enumerate(told, start=1):
-        if line["seq"] != number or line["prev"] != before or line["hash"] != _hash(line):
+        named = (line.get("seq"), line.get("prev"), line.get("hash"))
+        if named != (number, before, _hash(line)):
             raise StorageError(
                 f"{path.name}, line {number}: the chain is broken there; restore the file"
             )

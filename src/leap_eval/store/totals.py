@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from leap_eval.contracts import CUBE, Contract, check
 from leap_eval.errors import MissingInputError, StorageError
-from leap_eval.store import files, ledger, parquet
+from leap_eval.store import files, parquet
 from leap_eval.store.files import existing, root, write_bytes, written
 
 if TYPE_CHECKING:
@@ -66,11 +66,6 @@ def read_tables(folder: str, names: Sequence[str], contract: Contract) -> dict[s
 def read_cubes(names: Sequence[str]) -> dict[str, pd.DataFrame]:
     """Read results/cubes/NAME.parquet for each name."""
     return {name: read_cube(name) for name in names}
-
-
-def releases() -> list[dict[str, Any]]:
-    """Read the ledger of releases: every line that ever left."""
-    return ledger.lines(root() / ".leap/releases/ledger.jsonl")
 
 
 def draw(name: str) -> bytes:

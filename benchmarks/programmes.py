@@ -1,0 +1,161 @@
+"""Random programmes of releases, judged by the attacker that shares no code with the gate."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from dataclasses import replace
+from typing import Any
+
+import attacker
+import numpy as np
+import pandas as pd
+
+from leap_eval.disclosure import cells, entries, suppress, targets
+from leap_eval.disclosure.declare import ALL, Cube, Output, Release
+
+AREAS = tuple(f"a{i}" for i in range(8))
+AGES = tuple(f"y{i}" for i in range(6))
+SERVICES = ("s0", "s1", "s2")
+NAMES = ("area", "age", "service")
+
+
+def cuts(
+    codes: tuple[str, ...], chance: np.random.Generator, most: int
+) -> dict[str, tuple[str, ...]]:
+    """Cut an ordered code list into bands at random places."""
+    n = int(chance.integers(2, most + 1))
+    at = sorted(chance.choice(np.arange(1, len(codes)), n - 1, replace=False).tolist())
+    ends = [0, *at, len(codes)]
+    bands = [codes[a:b] for a, b in itertools.pairwise(ends)]
+    return {"-".join((b[0], b[-1])): b for b in bands}
+
+
+def programme(seed: int, told: Any) -> tuple[list[Release], list[dict[tuple[str, ...], int]], bool]:
+    """Draw a programme: children who join and leave, tables whose codes are cut anew."""
+    chance = np.random.default_rng([told.seed, seed])
+    releases = told.releases or int(chance.integers(1, 4))
+    dims = int(chance.integers(2, 4))
+    codes = (AREAS, AGES, SERVICES)[:dims]
+    share = chance.dirichlet(np.full(int(np.prod([len(c) for c in codes])), 0.7))
+    people = chance.choice(len(share), told.children or int(chance.integers(80, 300)), p=share)
+    made, counts = [], []
+    for number in range(releases):
+        if number:
+            stay = chance.random(len(people)) > 0.03
+            people = np.concatenate(
+                [people[stay], chance.choice(len(share), int(chance.integers(1, 15)), p=share)]
+            )
+        full = np.bincount(people, minlength=len(share))
+        at = np.unravel_index(np.arange(len(share)), [len(c) for c in codes])
+        frame = pd.DataFrame(
+            {d: [c[i] for i in a] for d, c, a in zip(NAMES[:dims], codes, at, strict=True)}
+        )
+        frame = frame.assign(children=full)
+        outputs = []
+        for k in range(told.outputs or int(chance.integers(1, 3))):
+            pair = sorted(chance.choice(dims, 2, replace=False).tolist())
+            nodes = {}
+            for d in pair:
+                bands = cuts(codes[d], chance, min(4, len(codes[d])))
+                nodes[NAMES[d]] = {**bands, ALL: ()} if chance.random() < 0.8 else bands
+            outputs.append(Output(f"t{k}", "c", nodes))
+        made.append(Release(f"r{number}", tuple(outputs), {"c": Cube(frame, NAMES[:dims])}))
+        keys = [tuple(row) for row in frame[list(NAMES[:dims])].itertuples(index=False)]
+        counts.append(dict(zip(keys, full.tolist(), strict=True)))
+    return made, counts, bool(dims == 3 and chance.random() < 0.5)
+
+
+def run(told: Any) -> dict[str, Any]:
+    """Release every programme one release at a time, then attack all of it."""
+    total = dict.fromkeys(
+        ("releases", "targets", "exact", "below", "withheld", "joint", "conflicts"), 0
+    )
+    began, slowest = time.process_time(), 0.0
+    need = targets.Need(told.threshold, told.threshold, told.threshold)
+    for seed in range(told.programmes):
+        releases, counts, insider = programme(seed, told)
+        own = {"p": {"service": ("s0",)}} if insider else {}
+        done: list[Release] = []
+        start = time.process_time()
+        for release in releases:
+            release, conflicts = release_(done, release, need, own)
+            total["conflicts"] += conflicts
+            done.append(release)
+        slowest = max(slowest, time.process_time() - start)
+        found = judged(done, counts, told.threshold, insider)
+        for recovered in found:
+            total["targets"] += recovered.tried
+            total["exact"] += recovered.exact
+            total["below"] += recovered.below
+        if any(r.exact or r.below for r in found):
+            print("recovered", seed, found, file=sys.stderr, flush=True)
+        if not conflicts:
+            whole = [replace(r, told={}, outputs=r.outputs) for r in done]
+            total["withheld"] += distinct(done)
+            total["joint"] += joint(whole, need, own)
+        total["releases"] += len(done)
+        if seed % 20 == 19:
+            print(seed + 1, total, file=sys.stderr, flush=True)
+    ratio = total["withheld"] / max(total.pop("joint"), 1)
+    seconds = {"slowest": round(slowest, 2), "seconds": round(time.process_time() - began, 1)}
+    return {"programmes": told.programmes, **total, "joint_ratio": round(ratio, 4), **seconds}
+
+
+def release_(done: list[Release], release: Release, need: Any, own: Any) -> tuple[Release, int]:
+    """Protect a release given all before it; outputs declared last yield first."""
+    conflicts = 0
+    while release.outputs:
+        problem = cells.collect([*done, release], insiders=own)
+        found = targets.targets(problem, need)
+        try:
+            pattern = suppress.suppress(
+                problem, found, targets.primary(problem, need), suppress.Effort(), b"x"
+            )
+            return entries.after(release, problem, pattern.withheld), conflicts
+        except suppress.Conflict:
+            conflicts += 1
+            release = replace(release, outputs=release.outputs[:-1])
+    return release, conflicts
+
+
+def distinct(done: list[Release]) -> int:
+    """Return how many different cells are withheld over all releases."""
+    problem = cells.collect(done)
+    last = cells.collect([*done[:-1], replace(done[-1], told={})])
+    hidden = {problem.keys[i] for i in np.flatnonzero(problem.fixed == cells.WITHHELD)}
+    mine = {last.names[k] for k, t in done[-1].told.items() if t.withheld}
+    return len(hidden | {last.keys[i] for i in mine})
+
+
+def joint(releases: list[Release], need: Any, own: Any) -> int:
+    """Return how many cells would do, had all releases been solved at once."""
+    problem = cells.collect(releases, insiders=own)
+    found = targets.targets(problem, need)
+    first = targets.primary(problem, need)
+    return int(suppress.suppress(problem, found, first, suppress.Effort(), b"x").withheld.sum())
+
+
+def judged(done: list[Release], counts: Any, threshold: int, insider: bool) -> list[Any]:
+    """Hand every page to the attackers: the reader of all, and the partner who knows s0."""
+    dims = done[0].cubes["c"].dimensions
+    codes = tuple((AREAS, AGES, SERVICES)[NAMES.index(d)] for d in dims)
+    facts = []
+    for number, release in enumerate(done):
+        for output in release.outputs:
+            for key in output.keys():  # noqa: SIM118 - a method of Output
+                told, named = release.told[key], dict(zip(output.nodes, key[1:], strict=True))
+                cover = tuple(
+                    frozenset(output.nodes[d][named[d]] or codes[i] if d in named else codes[i])
+                    for i, d in enumerate(dims)
+                )
+                facts.append((number, cover, told.low, told.high))
+    if not facts:
+        return []
+    world = attacker.World(codes, tuple(counts))
+    made = [attacker.attack(world, facts, threshold)]
+    if insider:
+        own = (frozenset(AREAS), frozenset(AGES), frozenset({"s0"}))
+        made.append(attacker.attack(world, facts, threshold, own))
+    return made

@@ -1,0 +1,175 @@
+"""One joint solve: all tables of a release and all that ever left, protected and audited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from leap_eval.disclosure import attack, cells, entries, known, rounding, targets
+from leap_eval.disclosure import suppress as suppression
+from leap_eval.disclosure import witnesses as examples
+from leap_eval.disclosure.cells import Problem
+from leap_eval.disclosure.counted import Counted
+from leap_eval.disclosure.declare import Key, Output, Release
+from leap_eval.disclosure.rules import Rules
+from leap_eval.disclosure.suppress import Conflict, Effort, Pattern
+from leap_eval.disclosure.targets import Targets
+from leap_eval.errors import DisclosureError
+
+WHOLE_ROUNDS = 5
+SHOWN_ALWAYS = {"total": ("linked_children",)}
+Own = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Before:
+    """All that left before: the lines of the release ledger and the counts sealed beside it."""
+
+    lines: Sequence[Mapping[str, Any]] = ()
+    sealed: Mapping[str, pd.DataFrame] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solved:
+    """What a joint solve found: texts to show, and all that stays behind."""
+
+    release: Release
+    rules: Rules
+    told: Counted
+    problem: Problem
+    found: Targets
+    pattern: Pattern
+    witnesses: examples.Witnesses
+    texts: Mapping[Key, str]
+    failed: tuple[str, ...]  # outputs that could not be protected: written all withheld
+
+    @property
+    def spans(self) -> Mapping[Key, tuple[str, str]]:
+        """Return, of each rounded cell that is shown, between what its count lies."""
+        told = {k: self.problem.shown[self.problem.names[k]] for k in self.texts}
+        return {k: (f"{a:.0f}", f"{b:.0f}") for k, (a, b) in told.items() if a < b}
+
+    @property
+    def open(self) -> int:
+        """Return how many groups no pair of whole tables shows to be safe."""
+        return int(self.witnesses.open.sum())
+
+    @property
+    def primary(self) -> Mapping[Key, bool]:
+        """Return for each withheld cell whether it is withheld for itself. Never leaves."""
+        rows = self.problem.names.items()
+        return {k: bool(self.pattern.primary[i]) for k, i in rows if self.pattern.withheld[i]}
+
+
+def solve(
+    name: str, rules: Rules, told: Counted, tables: Mapping[str, Sequence[Output]], before: Before,
+    draw: bytes, own: Own | None = None,
+) -> Solved:  # fmt: skip
+    """Solve all tables at once; where old releases leave no way, outputs declared last yield."""
+
+    def attempt(kept: Sequence[str]) -> Solved:
+        release = Release(name, tuple(o for n in kept for o in tables[n]), told.cubes)
+        failed = tuple(n for n in tables if n not in kept)
+        return _once(release, rules, told, before, draw, own or {}, failed)
+
+    kept, failed = list(tables), list[str]()
+    while True:
+        try:
+            solved = attempt(kept)
+            break
+        except Conflict as conflict:
+            if rules.review.on_conflict == "stop" or not kept:
+                raise
+            at_fault = [n for n in kept if {o.id for o in tables[n]} & set(conflict.outputs)]
+            failed.append((at_fault or kept)[-1])
+            kept.remove(failed[-1])
+    # What yielded first may not have been in the way: as few as possible stay out.
+    for back in failed[:-1]:
+        with suppress(Conflict):
+            solved = attempt([n for n in tables if n in (*kept, back)])
+            kept.append(back)
+    return solved
+
+
+def _once(
+    release: Release, rules: Rules, told: Counted, before: Before, draw: bytes, own: Own,
+    failed: tuple[str, ...],
+) -> Solved:  # fmt: skip
+    lines = [_ordered(line) for line in before.lines]
+    earlier = entries.earlier(lines, before.sealed or {}, release.name)
+    problem, found = _problem([*earlier, release], rules, own)
+    first = targets.primary(problem, known.need(rules))
+    pattern = suppression.suppress(problem, found, first, effort(rules), draw)
+    pattern, shown = _whole(problem, found, pattern, rules)
+    # The same audit decides, whatever the method: a fresh one, from nothing.
+    if attack.audit(problem, found, pattern.withheld):
+        raise DisclosureError("disclosure: the last audit found an open group; nothing is released")
+    texts = _texts(problem, pattern, rules, release.outputs)
+    return Solved(release, rules, told, problem, found, pattern, shown, texts, failed)
+
+
+def _ordered(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a ledger line with its dimensions in their own order: the file sorts its keys."""
+    told = [
+        {**o, "nodes": {d: o["nodes"][d] for d in o["dimensions"]}} for o in line.get("outputs", ())
+    ]
+    return {**line, "outputs": told}
+
+
+def _whole(
+    problem: Problem, found: Targets, pattern: Pattern, rules: Rules
+) -> tuple[Pattern, examples.Witnesses]:
+    """Return a pattern that whole tables prove safe as well, withholding more where they cannot.
+
+    Where a whole programme proved that no such pair of tables is there, every free cell that
+    shares a child with the group goes: withholding more never narrows an attacker.
+    """
+    for _ in range(WHOLE_ROUNDS):
+        shown = examples.find(problem, found, pattern.withheld, rules.effort.boxes)
+        if not shown.unsafe.any():
+            return pattern, shown
+        touched = np.asarray((found.rows[shown.unsafe] @ problem.cells.T).sum(axis=0)).ravel() > 0
+        more = pattern.withheld | (touched & problem.free)
+        pattern = replace(pattern, withheld=more, method="repaired")
+    raise DisclosureError("disclosure: whole children give a group away; coarsen or leave it out")
+
+
+def _problem(releases: list[Release], rules: Rules, own: Own) -> tuple[Problem, Targets]:
+    outputs = releases[-1].outputs
+    always = [c for word in rules.weights.always_show for c in SHOWN_ALWAYS.get(word, (word,))]
+    keys = [k for o in outputs for k in o.keys()]  # noqa: SIM118 - a method of Output
+    problem = cells.collect(
+        releases,
+        marker=rules.marker[0],
+        zeros=rules.zero == "show",
+        families=rules.units.families,
+        insiders={p: {"service": codes} for p, codes in own.items()},
+        always_show=frozenset(k for k in keys if set(k[1:]) <= set(always)),
+        secret=frozenset(known.secret(outputs, rules)),
+    )
+    problem = known.summed(known.rounded(problem, rules), rules, outputs)
+    problem, more = known.class_cells(problem, rules, outputs)
+    return problem, known.joined(targets.targets(problem, known.need(rules)), more)
+
+
+def effort(rules: Rules) -> Effort:
+    """Return how long to search, in the words of the solver."""
+    said = rules.effort
+    return Effort(said.lp_rounds, said.mip_rounds, said.mip_nodes, boxes=said.boxes)
+
+
+def _texts(
+    problem: Problem, pattern: Pattern, rules: Rules, outputs: Sequence[Output]
+) -> dict[Key, str]:
+    told = rounding.shown(problem.truth, rules).text
+    summed = known.sums(problem, rules, outputs)
+    return {
+        key: summed.get(row, told[row]) or f"{problem.truth[row]:.0f}"
+        for key, row in problem.names.items()
+        if not pattern.withheld[row]
+    }

@@ -1,0 +1,146 @@
+"""The master programme: the cheapest pattern that meets every cut so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import highspy
+import numpy as np
+
+from leap_eval.disclosure.attack import quiet
+from leap_eval.disclosure.declare import Bools, Floats, Ints
+from leap_eval.errors import DisclosureError
+
+
+class Cuts:
+    """Rows `weights x >= 1` over the free cells; what must be withheld is taken off before."""
+
+    def __init__(self, must: Bools, free: Bools) -> None:
+        """Start with none."""
+        self.must, self.places = must, np.flatnonzero(free)
+        self.column = np.cumsum(free) - 1
+        self.rows: list[tuple[Ints, Floats]] = []
+        self._seen: set[bytes] = set()
+
+    def add(self, weights: Floats, need: float) -> None:
+        """Add a cut, each weight clipped to the need: one cell cannot do more than all."""
+        left = need - float(weights[self.must].sum())
+        if left > 1e-6:
+            told = np.minimum(np.maximum(weights[self.places], 0) / left, 1.0)
+            told = np.where(told > 1e-7, np.ceil(told * 1e9) / 1e9, 0.0)
+            at = np.flatnonzero(told)
+            sign = at.tobytes() + told[at].tobytes()
+            if sign not in self._seen:
+                self._seen.add(sign)
+                self.rows.append((at, told[at]))
+
+    def met(self, pattern: Bools) -> bool:
+        """Tell whether a pattern meets every cut."""
+        x = pattern[self.places]
+        return all(float(told @ x[at]) >= 1 - 1e-7 for at, told in self.rows)
+
+    def cover(self, pattern: Bools, cost: Floats, last: int) -> Bools:
+        """Withhold, greedily, until the last cuts are met: most need per cost first."""
+        x = pattern[self.places].astype(float)
+        rows = self.rows[-last:]
+        left = np.array([1 - told @ x[at] for at, told in rows])
+        while (left > 1e-7).any():
+            score = np.zeros(len(x))
+            for (at, told), need in zip(rows, left, strict=True):
+                if need > 1e-7:
+                    score[at] += np.minimum(told, need) * (1 - x[at])
+            score = np.round(score / cost[self.places], 9)
+            best = int(np.argmax(score))
+            if score[best] <= 0:
+                break
+            x[best] = 1
+            for k, (at, told) in enumerate(rows):
+                left[k] -= told[at == best].sum()
+        kept = pattern.copy()
+        kept[self.places[x > 0.5]] = True
+        return kept
+
+
+class linear:  # noqa: N801 - reads as a verb where it is used
+    """The relaxed master, solved again and again as cuts come in."""
+
+    def __init__(self, cuts: Cuts, cost: Floats) -> None:
+        """Start with the free cells as columns."""
+        self._cuts, self._cost, self._told = cuts, cost, 0
+        self._solver = quiet()
+        n = len(cuts.places)
+        self._solver.addVars(n, np.zeros(n), np.ones(n))
+        self._solver.changeColsCost(n, np.arange(n, dtype=np.int32), cost[cuts.places])
+
+    def solve(self) -> tuple[Floats, float]:
+        """Return the cheapest fractions that meet all cuts, over all cells, and their cost."""
+        for at, told in self._cuts.rows[self._told :]:
+            self._solver.addRow(1.0, highspy.kHighsInf, len(at), at.astype(np.int32), told)
+        self._told = len(self._cuts.rows)
+        base = float(self._cost[self._cuts.must].sum())
+        if not len(self._cuts.places):
+            return self._cuts.must.astype(float), base
+        self._solver.run()
+        if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            raise DisclosureError("disclosure: no pattern can protect these tables; leave one out")
+        x = self._cuts.must.astype(float)
+        x[self._cuts.places] = np.clip(np.array(self._solver.getSolution().col_value), 0, 1)
+        return x, base + float(self._solver.getInfo().objective_function_value)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Whole:
+    """A whole pattern, a bound on every whole pattern, and whether the counted effort ran out."""
+
+    pattern: Bools
+    bound: float
+    stopped: bool
+
+
+def whole(
+    cuts: Cuts,
+    cost: Floats,
+    gap: float,
+    nodes: int,
+    cap: tuple[Floats, float] | None = None,
+) -> Whole:
+    """Solve a fresh whole master; `cap`: weights, and their most.
+
+    Fresh and without a start, because HiGHS 1.16.0 was seen to report a wrong objective for
+    columns made whole after a relaxed run, and for a start given before presolve (it loses
+    the offset). The cost is computed from the pattern, and a bound above it is not believed.
+    """
+    n = len(cuts.places)
+    weights, most = cap or (np.ones(len(cost)), np.inf)
+    rows = [*cuts.rows, (np.arange(n), weights[cuts.places])]
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = n, len(rows)
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost[cuts.places], np.zeros(n), np.ones(n)
+    lp.integrality_ = [highspy.HighsVarType.kInteger] * n
+    lp.row_lower_ = np.append(np.ones(len(cuts.rows)), -np.inf)
+    lp.row_upper_ = np.append(
+        np.full(len(cuts.rows), np.inf), most - weights[cuts.must].sum() + 1e-6
+    )
+    matrix = lp.a_matrix_
+    matrix.format_ = highspy.MatrixFormat.kRowwise
+    matrix.start_ = np.cumsum([0, *(len(at) for at, _ in rows)]).astype(np.int32)
+    matrix.index_ = np.concatenate([np.array([], int), *(a for a, _ in rows)]).astype(np.int32)
+    matrix.value_ = np.concatenate([np.array([]), *(t for _, t in rows)])
+    solver: Any = quiet()
+    solver.setOptionValue("mip_rel_gap", gap)
+    solver.setOptionValue("mip_abs_gap", 0.0 if gap == 0 else 1e-6)
+    solver.setOptionValue("mip_max_nodes", nodes)
+    solver.passModel(lp)
+    solver.run()
+    chosen = np.array(solver.getSolution().col_value)
+    if len(chosen) != n or solver.getInfo().primal_solution_status != 2:
+        return Whole(cuts.must.copy(), 0.0, True)
+    pattern = cuts.must.copy()
+    pattern[cuts.places[chosen > 0.5]] = True
+    bound = float(solver.getInfo().mip_dual_bound) + float(cost[cuts.must].sum())
+    done = solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+    price = float(cost[pattern].sum())
+    if bound > price + 1e-6 or (done and bound < price * (1 - gap) - 1e-6):
+        return Whole(pattern, 0.0, True)
+    return Whole(pattern, bound, not done)
