@@ -9,10 +9,10 @@ UV := .setup/bin/uv
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help findings test lab setup setup-dev browser repro nbval bench bench-acro lock clean
+.PHONY: help findings test lab setup setup-dev browser repro nbval requirements bench bench-acro lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 findings: setup ## set up, make the pretend LEAP, run the whole pipeline, tell where the findings are
 	@[ -d data/extracts ] || leap-eval demo
@@ -31,15 +31,20 @@ test: setup-dev browser ## set up and pass every test
 	mypy
 	lint-imports
 	pytest
+	python tools/requirements.py
 
-lab: setup ## open JupyterLab on the notebooks
-	jupyter lab --config=jupyter/jupyter_server_config.py notebooks/01_ingest.ipynb
+lab: setup ## open JupyterLab on the start page: what is stale, what ran, the eight notebooks
+	@leap-eval status
+	jupyter lab --config=jupyter/jupyter_server_config.py work/desk/start.md
 
 repro: setup ## bring every result up to date
 	dvc repro
 
 nbval: setup-dev ## re-run the executed notebooks and compare their outputs
-	pytest --nbval work/notebooks
+	LEAP_PROGRESS=/dev/null pytest --nbval work/notebooks
+
+requirements: setup-dev ## docs/requirements.md from the marks and the last run of the tests
+	python tools/requirements.py
 
 bench: setup-dev ## the benchmarks on the pretend LEAP, one JSON line each
 	for one in benchmarks/*.py; do echo "$$one"; python "$$one" --quick; done
@@ -64,14 +69,15 @@ define install
 		|| $(PYTHON) -m pip --python .venv/bin/python install --quiet --require-hashes -r $(1)
 	$(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	leap-eval kernel >/dev/null
+	@mkdir -p .venv/share/jupyter/lab/settings && cp jupyter/overrides.json .venv/share/jupyter/lab/settings/
 	@umask 077; mkdir -p .dvc .leap data work results; chmod 700 .dvc .leap data work results
 endef
 
-.venv/.ready: requirements.lock pyproject.toml | .venv/bin/python
+.venv/.ready: requirements.lock pyproject.toml jupyter/overrides.json | .venv/bin/python
 	$(call install,requirements.lock)
 	@touch $@
 
-.venv/.ready-dev: requirements-dev.lock pyproject.toml | .venv/bin/python
+.venv/.ready-dev: requirements-dev.lock pyproject.toml jupyter/overrides.json | .venv/bin/python
 	$(call install,requirements-dev.lock)
 	@if [ -d .git ]; then git config filter.nbstripout.clean "$(CURDIR)/.venv/bin/nbstripout --keep-id"; fi
 	@touch $@ .venv/.ready

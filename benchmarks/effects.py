@@ -1,8 +1,10 @@
-"""Measure the effects engine: `--worlds N` simulated worlds, `--leap N` pretend LEAPs (stages 03
-to 06 on clean tables and true links), or `--ihdp DIR` of ihdp_npci_*.csv.
+"""Measure the effects engine against known truths and against what one would otherwise pick.
 
-Progress by world on stderr, one JSON line last. Estimators see treatment, covariates and
-observed outcome only.
+`--worlds N` simulated worlds (`--quarter complete|missing|unrecorded`, `--no-scan`,
+`--adversarial`), `--pretend N` pretend LEAPs (stages 03 to 06 on clean tables and true links),
+`--ihdp DIR` of ihdp_npci_*.csv, `--acic DIR` of x.csv and zymu_*.csv; `--vs doubleml` puts the
+reference beside ours in the same process, one BLAS thread. Progress on stderr, one JSON line last.
+Estimators see treatment, covariates and observed outcome only.
 """
 
 from __future__ import annotations
@@ -13,12 +15,16 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("LEAP_STAGE", "benchmark")
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import effects_public
+import effects_reference
 import effects_world
 import ibis
 import numpy as np
@@ -27,11 +33,7 @@ from threadpoolctl import threadpool_limits
 
 from leap_eval import cohort, design, effects, exposure
 from leap_eval.agreements import load_programme
-from leap_eval.design.background import terms
-from leap_eval.effects.bands import banded
-from leap_eval.effects.problem import Arms, Problem
-from leap_eval.effects.surface import background, boosted_surfaces, ridge_surfaces
-from leap_eval.settings import load_plan, propensity_floor
+from leap_eval.settings import load_plan
 from leap_eval.synthetic import draw, planted, tables
 from leap_eval.synthetic.potential import truth_table
 from leap_eval.tokens import load_keys
@@ -40,22 +42,30 @@ ROOT = Path(__file__).parents[1]
 AS_AT = date(2025, 3, 31)
 
 
-def world(seed: int, children: int) -> pd.DataFrame:
+QUARTERS = {"complete": {}, "missing": {"missing": 0.28}, "unrecorded": {"unrecorded": 0.2}}
+
+
+def world(seed: int, children: int, kind: argparse.Namespace) -> pd.DataFrame:
     """Estimate one simulated world and put the truth beside every estimate."""
-    drawn = effects_world.draw(seed, children)
-    made = design.run(drawn.plan, drawn.cohort, drawn.exposure, 2015)
+    drawn = effects_world.draw(
+        seed, children, adversarial=kind.adversarial, **QUARTERS[kind.quarter]
+    )
+    plan = drawn.plan
+    if kind.no_scan:
+        plan = plan.model_copy(update={"pairs": plan.pairs.model_copy(update={"scan": False})})
+    made = design.run(plan, drawn.cohort, drawn.exposure, 2015)
     given = effects.Given(made.table, made.discovery.to_dict("records"))
     told = effects.Measured("score", made.table[["study_id"]].merge(drawn.outcome, how="left"))
-    found = effects.run(drawn.plan, given, told).estimates.query("subgroup == 'all'")
-    parts = [c.split(" + ") for c in found["contrast"]]
     ask = {
         "combination": lambda p: drawn.combination(tuple(p)),
         "service": lambda p: drawn.service(*p),
+        "pair_named": lambda p: drawn.synergy(*p),
+        "pair_scan": lambda p: drawn.synergy(*p),
     }
-    truth = [
-        ask.get(f, lambda p: drawn.synergy(*p))(p)
-        for f, p in zip(found["family"], parts, strict=True)
-    ]
+    found = effects.run(plan, given, told).estimates.query("subgroup == 'all'")
+    found = found[found["family"].isin(ask)]
+    parts = [c.split(" + ") for c in found["contrast"]]
+    truth = [ask[f](p) for f, p in zip(found["family"], parts, strict=True)]
     return found.assign(truth=truth, world=seed)
 
 
@@ -82,11 +92,14 @@ def leap(seed: int, children: int) -> pd.DataFrame:
     return asked.merge(truth[[*keys, "truth"]], on=keys).assign(world=seed)
 
 
-def worlds(one: object, count: int, seed: int, children: int) -> dict[str, object]:
+def worlds(one: Callable[..., pd.DataFrame], given: argparse.Namespace) -> dict[str, object]:
     """Return bias, error and coverage by family over simulated worlds."""
     told = []
-    for number in range(seed, seed + count):
-        told.append(one(number, children))
+    start = time.monotonic()
+    for number in range(given.seed, given.seed + (given.pretend or given.worlds)):
+        if told and time.monotonic() - start > given.within:
+            break
+        told.append(one(number, given.children))
         print(f"world {number}", file=sys.stderr)
     table = pd.concat(told)
     error = table["estimate"] - table["truth"]
@@ -96,88 +109,115 @@ def worlds(one: object, count: int, seed: int, children: int) -> dict[str, objec
         covered=table["truth"].between(table["low"], table["high"]),
         held=table["truth"].between(table["band_low"], table["band_high"]),
         real=(table["band_low"] > 0) | (table["band_high"] < 0),
+        area=table["truth"].between(table["area_low"], table["area_high"]),
         null=table["truth"].abs() < 1e-9,
+        found=table["q"] <= 0.10,
     )
-    families = {}
-    for name, own in table.groupby("family"):
-        nulls = own[own["null"]]
-        families[name] = {
-            "bias": own["error"].mean(),
-            "mean_error": own["wide"].mean(),
-            "coverage": own["covered"].mean(),
-            "joint_coverage": own.groupby("world")["held"].all().mean(),
-            "false_alarm": nulls.groupby("world")["real"].any().mean() if len(nulls) else None,
-            "power": own.loc[~own["null"], "real"].mean(),
-        }
-    return {"mode": "worlds", "n": count, "seed": seed, "children": children, "families": families}
+    families = {name: _family(own) for name, own in table.groupby("family")}
+    head = {"mode": "pretend" if given.pretend else "worlds", "n": int(table["world"].nunique())}
+    return head | {"seed": given.seed, "children": given.children, "families": families}
 
 
-def ihdp(folder: Path) -> dict[str, object]:
-    """Return error and coverage of the mean effect over the IHDP files of a folder."""
-    files = sorted(folder.glob("ihdp_npci_*.csv"))
-    if not files:
-        raise SystemExit(f"{folder.name}: holds no ihdp_npci_*.csv")
-    rows = [_ihdp_file(path) for path in files]
-    error, covered = np.array(rows).T
-    return {
-        "mode": "ihdp",
-        "n": len(files),
-        "bias": error.mean(),
-        "mean_error": np.abs(error).mean(),
-        "coverage": covered.mean(),
+def _family(own: pd.DataFrame) -> dict[str, float | None]:
+    nulls, by_world = own[own["null"]], own.groupby("world")
+    told = {
+        "bias": own["error"].mean(),
+        "mean_error": own["wide"].mean(),
+        "se": own["se"].mean(),
+        "coverage": own["covered"].mean(),
+        "joint_coverage": by_world["held"].all().mean(),
+        "joint_coverage_areas": by_world["area"].all().mean(),
+        "false_alarm": nulls.groupby("world")["real"].any().mean() if len(nulls) else None,
+        "power": own.loc[~own["null"], "real"].mean(),
+        "power_at_mde": _realised(own),
+        "fdr": by_world.apply(_false_share, include_groups=False).mean(),
+        "any_false": by_world.apply(lambda t: bool((t["found"] & t["null"]).any())).mean(),
     }
+    if "pooled" in own and own["pooled"].notna().any():
+        told["pooled"] = {
+            "mean_error": (own["pooled"] - own["truth"]).abs().mean(),
+            "joint_coverage": own.assign(
+                held=own["truth"].between(own["pooled_low"], own["pooled_high"])
+            ).groupby("world")["held"].all().mean(),
+            "power": ((own["pooled_low"] > 0) | (own["pooled_high"] < 0))[~own["null"]].mean(),
+        }  # fmt: skip
+    return told
 
 
-def _ihdp_file(path: Path) -> tuple[float, bool]:
-    raw = pd.read_csv(path, header=None)
-    if isinstance(raw.iloc[0, 0], str):
-        raw = raw.iloc[1:].astype(float)
-    values = raw.to_numpy(float)
-    treated, y, mu0, mu1, x = (
-        values[:, 0] > 0,
-        values[:, 1],
-        values[:, 3],
-        values[:, 4],
-        values[:, 5:],
-    )
-    everyone = np.ones(len(y), bool)
-    fold = design.folds(np.arange(len(y)).astype(str), 2015)[0]
-    names = [f"x{i}" for i in range(x.shape[1])]
-    e = design.propensities(terms(names, x, everyone), treated.astype(int), fold)
-    inside = np.column_stack([~treated, treated])
-    floors = np.array([propensity_floor(s) for s in inside.mean(axis=0)])
-    arms = Arms(
-        "ihdp.service:treated", ((), ("treated",)), inside, np.maximum(e, floors), floors, True
-    )
-    empty = pd.DataFrame(index=range(len(y)))
-    asked = Problem(
-        "ihdp", tuple(names), x, y, ("treated",), treated[:, None], np.arange(len(y)),
-        fold.astype(np.int64), np.zeros(len(y), np.int64), (arms,), empty,
-    )  # fmt: skip
-    line, _ = ridge_surfaces(asked, background(asked.names, x, asked))
-    surface = (line + boosted_surfaces(asked, x, 2015)) / 2
-    weight = effects.arm_weights(inside, arms.e, everyone, np.ones(len(y)))
-    means = effects.arm_means(y, surface, weight)
-    told = banded(means.phi @ np.array([[-1.0], [1.0]]), asked.family)
-    truth = float((mu1 - mu0).mean())
-    return float(told.estimate[0]) - truth, bool(told.low[0] <= truth <= told.high[0])
+def _false_share(own: pd.DataFrame) -> float:
+    return float((own["found"] & own["null"]).sum() / max(own["found"].sum(), 1))
+
+
+def _realised(own: pd.DataFrame) -> float:
+    """The power at the printed smallest effect, were the truth moved to it: by the estimates."""
+    moved = own["estimate"] - own["truth"] + own["mde80"]
+    return float((moved > own["crit"] * own["se"]).mean())
+
+
+def public(sets: Iterator[effects_public.Set], mode: str, against: str) -> dict[str, object]:
+    """Return error and coverage of the mean effect over public files, the reference beside."""
+    rows, others = [], []
+    for one in sets:
+        start = time.process_time()
+        estimate, se = effects_public.estimated(one)
+        unit = 1.0 if mode == "ihdp" else float(one.y.std())
+        rows.append(_row(estimate, se, one.truth, unit, time.process_time() - start))
+        if against:
+            others.append(effects_reference.two_arms(one, unit))
+        print(one.name, file=sys.stderr)
+    told = {"mode": mode, "n": len(rows), **_summary(pd.DataFrame(rows))}
+    if others:
+        names = others[0]
+        told["reference"] = {k: _summary(pd.DataFrame([o[k] for o in others])) for k in names}
+        best = min(v["mean_error"] for v in told["reference"].values())
+        told["ratio"] = {"error": told["mean_error"] / best}
+    return told
+
+
+def _row(estimate: float, se: float, truth: float, unit: float, cpu: float) -> dict[str, float]:
+    error = (estimate - truth) / unit
+    return {"error": error, "covered": abs(error) <= 1.959964 * se / unit, "cpu_s": cpu}
+
+
+def _summary(rows: pd.DataFrame) -> dict[str, float]:
+    return {
+        "bias": rows["error"].mean(),
+        "mean_error": rows["error"].abs().mean(),
+        "mean_error_sd": rows["error"].abs().std(ddof=1) / np.sqrt(len(rows)),
+        "coverage": rows["covered"].mean(),
+        "cpu_s": rows["cpu_s"].mean(),
+    }
 
 
 def main() -> None:
     """Parse, measure, print one JSON line."""
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--ihdp", type=Path)
+    ask.add_argument("--acic", type=Path)
     ask.add_argument("--worlds", type=int, default=0)
-    ask.add_argument("--leap", type=int, default=0)
+    ask.add_argument("--pretend", "--leap", type=int, default=0)
+    ask.add_argument("--quarter", choices=("complete", "missing", "unrecorded"), default="complete")
+    ask.add_argument("--no-scan", action="store_true")
+    ask.add_argument("--adversarial", action="store_true")
+    ask.add_argument("--within", type=float, default=np.inf, help="begin no world after S seconds")
+    ask.add_argument("--vs", choices=("doubleml",), default="")
+    ask.add_argument("--fits", type=int, default=0, help="imputations x outcomes, with --vs")
     ask.add_argument("--seed", type=int, default=1)
     ask.add_argument("--children", type=int, default=15_000)
     given = ask.parse_args()
     start = time.process_time()
     with threadpool_limits(1):
-        one, count = (leap, given.leap) if given.leap else (world, given.worlds)
-        told = ihdp(given.ihdp) if given.ihdp else worlds(one, count, given.seed, given.children)
+        if given.ihdp:
+            told = public(effects_public.ihdp(given.ihdp), "ihdp", given.vs)
+        elif given.acic:
+            told = public(effects_public.acic(given.acic), "acic", given.vs)
+        elif given.vs:
+            told = effects_reference.cost(given.seed, given.children, given.fits)
+        else:
+            one = leap if given.pretend else partial(world, kind=given)
+            told = worlds(one, given)
     told |= {
-        "cpu_s": round(time.process_time() - start, 1),
+        "cpu_total_s": round(time.process_time() - start, 1),
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
     print(json.dumps(told))

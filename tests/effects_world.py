@@ -122,6 +122,9 @@ def surface(
         + 0.08 * x["bw"] * x["dep"]
     )
     gain = on @ b["main"] * (1 + 0.5 * 0.1 * x["dep"])
+    if "rare" in b:
+        (one, two), more = b["rare"]
+        gain = gain + more * on[:, one] * on[:, two]
     return (
         base + gain + b["synergy"] * on[:, 2] * on[:, 3] + b["substitution"] * on[:, 0] * on[:, 1]
     )
@@ -133,8 +136,12 @@ def draw(
     effects: float = 1.0,
     missing: float = 0.0,
     unrecorded: float = 0.0,
+    adversarial: bool = False,
 ) -> World:
-    """Draw one world; `effects` 0 makes every effect null."""
+    """Draw one world; `effects` 0 makes every effect null.
+
+    Adversarial: a strong synergy of the two rarest services, which few children start together.
+    """
     rng = np.random.default_rng([2015, seed])
     family = np.sort(rng.integers(0, int(children / 1.18), children))
     ward_dep = rng.normal(0, 0.8, 24)
@@ -167,6 +174,8 @@ def draw(
         "substitution": effects * -0.04 * jitter[9],
     }
     noise = 0.9 * (np.sqrt(0.3) * shared + np.sqrt(0.7) * rng.normal(size=children))
+    if adversarial:
+        b["rare"] = (tuple(int(s) for s in np.argsort(shares)[:2]), 0.30)
     y = surface(x, started, b) + noise
     seen = rng.random(children) < (1 - unrecorded) * (1 - 0.1 * unrecorded * x["need"])
     ids, families = identity("sid", np.arange(children)), identity("fid", family)
@@ -213,9 +222,12 @@ def draw(
     exposure = pd.DataFrame(
         {"study_id": ids, "draw": 0, "m12_new_user": True, "m12_g6_combination": words}
     )
+    children_dose = rng.poisson(5.0, children)
     for place, service in enumerate(SERVICES):
         months = pd.Series(np.where(started[:, place], 13.0, np.nan))
         exposure[f"start_{service}"] = months.astype("Int64")
+        exposure[f"m12_offered_{service}"] = True
+        exposure[f"m12_dose_{service}"] = np.where(started[:, place], 1 + children_dose, 0)
     outcome = pd.DataFrame({"study_id": ids[seen], "value": y[seen]})
     plan = small_plan(150 if children >= 10_000 else 60, scan=children >= 10_000)
     return World(plan, cohort, exposure, outcome, x, started, b)

@@ -95,6 +95,8 @@ def estimates(draw):
             ("pair_named" if i == 0 else "pair_scan", " + ".join(p), "all")
             for i, p in enumerate((s[1:3], s[:2], s[2:]))
         ]
+        listed += [("dose", f"{s[0]}:{b}", "all") for b in ("3-5", "6-9", "10+", "trend")]
+        listed += [("breadth", f"breadth:{b}", "all") for b in ("1", "2", "3+")]
         listed += [("subgroup", x, g) for x in s for g in GROUPS]
         for family, contrast, group in listed:
             rows += estimate(draw, (outcome, family, contrast, group, trial, unit))
@@ -128,7 +130,7 @@ def estimate(draw, key):
     head = (
         *key,
         grade,
-        "prespecified" if family != "pair_scan" else "exploratory",
+        "exploratory" if family in ("pair_scan", "dose", "breadth") else "prespecified",
         "checks 6 to 8 not run",
         words,
     )
@@ -316,6 +318,7 @@ def fixture(seed=1, state="demo"):
         "as_at": "2025-03-31",
         "rules_hash": "a1" * 32,
         "plan_hash": "b2" * 32,
+        "plan_frozen": [{"on": "2025-01-15"}],
         "lock_hash": "c3" * 32,
         "ledger_head": "d4" * 32,
         "population": {},

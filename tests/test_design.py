@@ -39,7 +39,7 @@ def test_no_family_is_ever_split_over_folds(families):
 
 
 def test_a_childs_propensities_sum_to_one_over_the_arms(made):
-    columns = [c for c in made.table if c.startswith("p.m12.combination.")]
+    columns = [c for c in made.table if c.startswith("p.m12.combination.0.")]
     assert np.allclose(made.table[columns].sum(axis=1), 1, atol=1e-5)
 
 
@@ -83,15 +83,15 @@ def test_propensities_agree_with_a_second_implementation_of_the_model():
     score = x @ np.array([[0.0, 0.5, -0.4], [0.0, -0.3, 0.6]])
     p = np.exp(score) / np.exp(score).sum(axis=1, keepdims=True)
     arm = (rng.random((3000, 1)) > p.cumsum(axis=1)).sum(axis=1)
-    fold = design.folds(np.arange(3000).astype(str), 1)[0]
-    e = design.propensities(x, arm, fold)
+    folds = design.folds(np.arange(3000).astype(str), 1)
+    fold, e = folds[0], design.propensities(x, arm, folds)[0]
     model = sm.MNLogit(arm[fold != 0], sm.add_constant(x[fold != 0])).fit(disp=0)
     assert np.abs(e[fold == 0] - model.predict(sm.add_constant(x[fold == 0]))).max() < 0.02
 
 
 def test_an_arm_that_is_missing_from_a_training_fold_is_named_with_its_fold():
-    arm, fold = np.array([0, 0, 0, 1]), np.array([0, 1, 2, 1])
-    with pytest.raises(PlanError, match="fold 0: an arm has no child in training"):
+    arm, fold = np.array([0, 0, 0, 1]), np.array([[0, 1, 2, 1]])
+    with pytest.raises(PlanError, match="fold 1: an arm has no child in training"):
         design.propensities(np.ones((4, 1)), arm, fold, "m12.combination")
 
 

@@ -187,5 +187,6 @@ def test_sentences_have_only_slots_that_released_values_can_fill():
 
 def test_every_family_has_a_sentence_for_every_grade_and_direction():
     families = ("combination", "service", "pair_named", "pair_scan", "subgroup")
+    families += ("breadth", "dose", "subgroup_gap")
     kinds = ("d", "n", *(f"{g}_{d}" for g in "abc" for d in ("better", "worse")))
     assert set(wording()) == {f"{f}_{k}" for f in families for k in kinds}

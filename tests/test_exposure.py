@@ -148,3 +148,11 @@ def test_a_contact_after_the_last_window_changes_no_windowed_column(terms, day, 
     before, after = ann(terms, contact()), ann(terms, contact(), contact(service, day))
     asked = [c for c in before if c.startswith("m12_")]
     assert [before[c] for c in asked] == [after[c] for c in asked]
+
+
+@pytest.mark.parametrize(
+    ("born", "offered"), [(date(2020, 10, 1), True), (date(2020, 11, 1), False)]
+)
+def test_a_service_that_closed_within_the_window_was_not_on_offer(terms, born, offered):
+    told = ann(terms, persons=[person(birth_month=born)])  # it closed at the end of March 2022
+    assert told["m12_offered_babies_next_steps"] is offered

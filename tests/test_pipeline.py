@@ -67,6 +67,14 @@ def test_two_runs_at_different_times_give_the_same_bytes(notebook):
     assert b"image/png" not in first
 
 
+def test_a_warning_names_its_file_but_no_folder_that_another_clone_lacks(notebook):
+    workspace = notebook(
+        "import warnings\nwarnings.warn_explicit('odd', UserWarning, '/a/b.py', 3)"
+    )
+    run_stage("cohort", root=workspace)
+    assert outputs(workspace)[0].text == "b.py:3: UserWarning: odd\n"
+
+
 @pytest.mark.requirement("R24")
 def test_a_childs_row_is_never_displayed_even_when_a_cell_asks_for_it(notebook):
     workspace = notebook("import pandas as pd\npd.DataFrame({'study_id': ['Ann'], 'age': [3]})")

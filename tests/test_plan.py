@@ -125,3 +125,33 @@ def test_a_run_of_stage_06_in_the_log_means_outcomes_were_opened(tmp_path):
     (tmp_path / "work").mkdir()
     (tmp_path / "work/runs.jsonl").write_text(json.dumps({"stage": "effects"}) + "\n")
     assert outcomes_opened(tmp_path)
+
+
+def _asked(raw, kind, trial):
+    raw["trials"][trial]["exposure"] = kind
+
+
+BAD = {
+    **{
+        f"{k} in {t}": (lambda raw, k=k, t=t: _asked(raw, k, t))
+        for k in HARM
+        for t in ("m12", "m24")
+    },
+    "window reaches the first result": lambda raw: raw["months"].update(dose=15),
+    "sensitivity window reaches it": lambda raw: raw["months"].update(grace_sensitivity=[3, 20]),
+    "covariate without a date": lambda raw: raw["covariates"]["parity"].pop("dated"),
+    "covariate dated by a result": lambda raw: raw["covariates"]["parity"].update(dated="ever"),
+    "service nobody plays": lambda raw: raw["arms"].update(named=[["chattertime", "bowling"]]),
+    "outcome of no trial": lambda raw: raw["outcomes"]["eyfsp_gld"].update(trial="m36"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_each_of_twelve_plans_that_manufacture_answers_is_refused(raw, fault):
+    BAD[fault](raw)
+    with pytest.raises(PlanError, match=r"params\.yaml, plan"):
+        parse_plan(raw)
+
+
+def test_there_are_twelve_banned_plans():
+    assert len(BAD) == 12

@@ -98,7 +98,7 @@ def test_a_record_keeps_about_the_planted_share_of_each_error(held):
 
 def test_a_scenario_nobody_built_is_refused_with_the_list_of_those_that_exist():
     with pytest.raises(SettingsError, match="demo, null"):
-        planted("traps.immortal")
+        planted("traps.bowling")
 
 
 def test_a_workbook_carries_no_clock_and_gives_the_same_bytes_twice():

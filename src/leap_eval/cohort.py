@@ -250,3 +250,25 @@ def flow_chart(steps: pd.DataFrame) -> Any:
     axes.set_xticks([])
     plt.close(figure)
     return figure
+
+
+def births_chart(children: ir.Table, plan: Plan) -> Any:
+    """Draw when the eligible reach time zero, month by month, with the closing of March 2020."""
+    import matplotlib.pyplot as plt
+    import pandas as pd
+    from matplotlib.dates import date2num
+
+    figure, axes = plt.subplots(figsize=(7.2, 2.6))
+    for name, trial in plan.trials.items():
+        inside = children.filter(children[f"{name}_eligible"])
+        zero = inside.group_by(zero=f"{name}_time_zero").agg(n=_.count()).order_by("zero")
+        table = zero.to_pandas()
+        label = f"{name}: {trial.time_zero} months old"
+        axes.plot(pd.to_datetime(table["zero"]), table["n"], linewidth=1.3, label=label)
+    closing = float(date2num(date(2020, 3, 23)))  # type: ignore[no-untyped-call]  # matplotlib's
+    axes.axvline(closing, color="0.4", linewidth=0.8, linestyle="--")
+    axes.set_ylim(bottom=0)
+    axes.set_title("Eligible children by the month they reach time zero")
+    axes.legend(frameon=False)
+    plt.close(figure)
+    return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,7 @@ def exposure(
     columns: dict[str, Any] = {f"start_{s}": base[f"start_{s}"] for s in names}
     columns |= {f"used_{s}": (base[f"start_{s}"] < FOUR_YEARS).fill_null(False) for s in names}
     for name in plan.trials:
-        columns |= _trial(base, name, plan, names)
+        columns |= _trial(base, name, plan, names) | _offered(base, name, plan, services)
     wide = settled(base.select("study_id", "draw", **columns))
     doses = settled(_doses(told, plan))
     both = wide.left_join(doses, "study_id").drop("study_id_right")
@@ -106,6 +107,24 @@ def _trial(base: ir.Table, name: str, plan: Plan, names: list[str]) -> dict[str,
             lambda a, b: a + b, [b.cast("int64") for b in began.values()]
         )
     return columns
+
+
+def _offered(base: ir.Table, name: str, plan: Plan, services: Sequence[Service]) -> dict[str, Any]:
+    """Tell which services in play were open for the whole of a child's window.
+
+    A child whose window lies outside the service's years could not have started it: to
+    compare it with those who did would compare years.
+    """
+    trial = plan.trials[name]
+    first = (base.birth_month + ibis.interval(months=trial.time_zero)).cast("date")
+    last = base.birth_month + ibis.interval(months=trial.time_zero + plan.months.grace)
+    told = {}
+    for service in sorted((s for s in services if s.id in trial.in_play), key=lambda s: s.id):
+        open_ = first >= ibis.literal(service.starts)
+        if service.ends is not None:
+            open_ &= last.cast("date") <= ibis.literal(service.ends + timedelta(days=1))
+        told[f"{name}_offered_{service.id}"] = open_.fill_null(False)
+    return told
 
 
 def combination(began: dict[str, Any]) -> Any:
@@ -209,5 +228,79 @@ def combinations_chart(counted: pd.DataFrame, trial: str, most: int = 15) -> Any
     dots.set_yticks(range(len(services)), services)
     dots.set_xticks([])
     top.set_title(f"Combinations started in the window, trial {trial}")
+    plt.close(figure)
+    return figure
+
+
+def delivered(contacts: ir.Table, told: ir.Table, services: Sequence[Service]) -> pd.DataFrame:
+    """Describe each service as TIDieR asks: what is planned, and what was delivered.
+
+    Contacts and weeks are medians over the children it reached; attended is the share of
+    appointments. What no record says (why, materials, tailoring, changes) stays open.
+    """
+    import pandas as pd
+
+    each = told.group_by("study_id", "service").agg(
+        contacts=_.sessions.sum(), first=_.date_from.min(), last=_.date_to.max()
+    )
+    each = each.mutate(weeks=each["last"].delta(each["first"], unit="day") / 7)
+    reached = each.group_by("service").agg(
+        children=_.count(), contacts=_.contacts.median(), weeks=_.weeks.median()
+    )
+    kept = contacts.filter(_.attended.isin(["attended", "missed"]))
+    came = kept.group_by("service").agg(attended=(_.attended == "attended").mean())
+    both = reached.left_join(came, "service").drop("service_right").to_pandas()
+    planned = pd.DataFrame(
+        [
+            {"service": s.id, "1 name": s.name, "2 strand": s.strand, "5 provider": s.partner,
+             "6 how, 7 where": s.setting, "4 for whom": f"{s.reach}, {s.recipient}",
+             "8 ages": f"{s.months[0]} to {s.months[1]} months"}
+            for s in services
+        ]
+    )  # fmt: skip
+    told_so = both.rename(
+        columns={"contacts": "8 contacts", "weeks": "8 weeks", "attended": "12 attended"}
+    ).round({"8 weeks": 1, "12 attended": 2})
+    whole = planned.merge(told_so, on="service", how="left").drop(columns="service")
+    return whole.assign(**{"2 why, 3 materials, 9 tailoring, 10 changes": "OPEN"})
+
+
+def by_grace(wide: ir.Table, plan: Plan, trial: str, most: int = 8) -> pd.DataFrame:
+    """Count the commonest combinations under each grace period of the plan."""
+    import pandas as pd
+
+    told = {}
+    for grace in plan.months.graces:
+        column = f"{trial}_g{grace}_combination"
+        inside = wide.filter(wide[f"{trial}_new_user"]).group_by(combination=column)
+        told[f"{grace} months"] = inside.agg(n=_.count()).to_pandas().set_index("combination")["n"]
+    table = pd.DataFrame(told).fillna(0).astype(int)
+    widest = f"{max(plan.months.graces)} months"
+    ordered: pd.DataFrame = table.sort_values(widest, ascending=False).head(most + 1)
+    return ordered.reset_index()
+
+
+def order_chart(told: ir.Table, fewest: int = 100) -> Any:
+    """Draw which service came first and which came next, over services with enough children."""
+    import matplotlib.pyplot as plt
+
+    first = told.group_by("study_id", "service").agg(month=_.date_from.min()).to_pandas()
+    first = first.sort_values(["study_id", "month", "service"])
+    first["next"] = first.groupby("study_id")["service"].shift(-1)
+    counts = first.groupby(["service", "next"]).size().unstack(fill_value=0)
+    names = [s for s in counts.index if counts.loc[s].sum() >= fewest]
+    grid = counts.reindex(index=names, columns=names, fill_value=0)
+    share = grid.div(counts.loc[names].sum(axis=1), axis=0).to_numpy()
+    figure, axes = plt.subplots(figsize=(7.2, 6.6))
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=0.5)
+    words = [n.replace("_", " ") for n in names]
+    axes.set_xticks(range(len(names)), words, rotation=60, ha="right", fontsize=7)
+    axes.set_yticks(range(len(names)), words, fontsize=7)
+    for i, row in enumerate(share):
+        for j, value in enumerate(row):
+            if value >= 0.10:
+                axes.text(j, i, f"{100 * value:.0f}", ha="center", va="center", fontsize=7,
+                          color="white" if value > 0.3 else "black")  # fmt: skip
+    axes.set_title("Of the children who began the row, the share (%) whose next was the column")
     plt.close(figure)
     return figure

@@ -18,15 +18,30 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     add_completion=False,
+    epilog="New here? docs/tutorial.md; all pages: docs/README.md.",
+    rich_markup_mode="markdown",  # paragraphs of a help text flow
     help="The evaluation workspace of a children's partnership: de-identified, linked, estimated, "
     "disclosure-checked. `make findings` runs the whole of it on a pretend LEAP.",
 )
 
 
+PANELS = {
+    "At the desk": ("status", "run", "explore", "plan", "check"),
+    "What partners send": ("demo", "agreements", "receive", "pseudonymise", "ledger"),
+    "What may leave": ("attack", "release"),
+}
+
+
 def _register() -> None:
-    """Every module beside this one adds its own verbs."""
+    """Every module beside this one adds its own verbs; help shows them by what they serve."""
     for found in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
         importlib.import_module(f"leap_eval.cli.{found.name}").register(app)
+    panel = {verb: name for name, verbs in PANELS.items() for verb in verbs}
+    for command in app.registered_commands:
+        name = str(command.name or getattr(command.callback, "__name__", ""))
+        command.rich_help_panel = panel.get(name)
+    for group in app.registered_groups:
+        group.rich_help_panel = panel.get(group.name or "")
 
 
 def main() -> None:

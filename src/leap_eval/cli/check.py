@@ -11,7 +11,9 @@ from leap_eval.errors import LeapError, StageError
 
 def register(app: typer.Typer) -> None:
     """Add `check`."""
-    checks = typer.Typer(no_args_is_help=True, help="Look before anything runs.")
+    checks = typer.Typer(
+        no_args_is_help=True, help="Look before anything runs: at data, notebooks, a finished page."
+    )
     checks.command()(data)
     checks.command()(notebooks)
     app.add_typer(checks, name="check")

@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 def demo(
     children: Annotated[int, typer.Option(help="how many children to draw")] = 15_000,
     seed: Annotated[int, typer.Option(help="another seed is another LEAP")] = 2015,
-    scenario: Annotated[str, typer.Option(help="demo, or null: nothing has an effect")] = "demo",
+    scenario: Annotated[str, typer.Option(help="demo, null (no effect), traps.NAME")] = "demo",
     out: Annotated[
         Path | None, typer.Option(help="write the submissions here; receive none")
     ] = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -25,8 +24,7 @@ def page(
     release: Annotated[Path, typer.Option(help="the folder of the release")] = Path("release"),
 ) -> None:
     """Scan FILE against the release: every number, word, link and drawing has its source there."""
-    from leap_eval.findings.entry import facts
-    from leap_eval.findings.scan import scan
+    from leap_eval.findings.entry import checked, facts
     from leap_eval.store import root
 
     audience = file.stem.removeprefix("findings-")
@@ -35,8 +33,8 @@ def page(
         raise MissingInputError(f"{file.name} or manifest.json is not there; run `dvc repro`")
     places = [release / "manifest.json", *sorted(release.glob("tables/*.csv"))]
     files = {p.relative_to(release).as_posix(): p.read_bytes() for p in places}
-    told = json.loads(notebook.read_bytes())
-    found = scan(file.read_text(encoding="utf-8"), files, told, facts(root()), audience)
+    text = file.read_text(encoding="utf-8")
+    found = checked(text, notebook.read_bytes(), files, audience, facts(root()))
     if found:
         raise PageError("\n  ".join([f"{file.name}:", *(f"{b.place}: {b.rule}" for b in found)]))
     typer.echo(f"{file.name} holds nothing but its release", err=True)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add `plan show`, `plan freeze` and `plan diff`."""
-    verbs = typer.Typer(no_args_is_help=True, help="The analysis plan of params.yaml.")
+    verbs = typer.Typer(
+        no_args_is_help=True,
+        help="The analysis plan of params.yaml: show it, freeze it, see what changed.",
+    )
     verbs.command()(show)
     verbs.command()(freeze)
     verbs.command()(diff)

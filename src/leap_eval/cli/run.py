@@ -35,7 +35,7 @@ def run(
 
 
 def kernel() -> None:
-    """Install the Jupyter kernel `leap` into this environment."""
+    """Install the Jupyter kernels `leap` and `leap-explore` into this environment."""
     from leap_eval.pipeline.kernel import install
 
-    typer.echo(install(Path(sys.prefix)))
+    typer.echo(install(Path(sys.prefix), "leap_eval.desk.shown"))

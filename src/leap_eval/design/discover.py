@@ -50,6 +50,8 @@ class TrialStarts:
     services: tuple[str, ...]
     eligible: Bools  # (n,)
     started: Bools  # (n, services)
+    offered: Bools  # (n, services): open for the whole of the child's window
+    dose: npt.NDArray[np.int64]  # (n, services): contacts in the dose window
 
 
 def trial_starts(table: pd.DataFrame, plan: Plan, trial: str) -> TrialStarts:
@@ -60,22 +62,38 @@ def trial_starts(table: pd.DataFrame, plan: Plan, trial: str) -> TrialStarts:
     codes, words = pd.factorize(told.fillna(NONE))
     known = np.array([[s in w.split(JOIN) for s in services] for w in words], dtype=bool)
     return TrialStarts(
-        trial, services, eligible & told.notna().to_numpy(), known.reshape(-1, len(services))[codes]
+        trial,
+        services,
+        eligible & told.notna().to_numpy(),
+        known.reshape(-1, len(services))[codes],
+        table[[f"{trial}_offered_{s}" for s in services]].to_numpy(bool),
+        table[[f"{trial}_dose_{s}" for s in services]].to_numpy(np.int64),
     )
 
 
 def arm_sets(starts: TrialStarts, plan: Plan) -> tuple[list[ArmSet], pd.DataFrame]:
     """Find the sets of one trial, and tell which combinations got an arm and which not, and why."""
-    sizes = _sizes(starts)
+    sizes = _sizes(starts, starts.eligible)
     chosen = _chosen(sizes, plan, starts.services)
+    # Only children who could have had every arm are compared: so the arms are counted again.
+    inside = _sizes(starts, _able(starts, {s for c in chosen for s in c}))
+    sizes |= {c: inside.get(c, 0) for c in chosen}
+    chosen = _chosen(inside, plan, starts.services, among=chosen)
     found = [_combination(starts, chosen)] if chosen and sizes.get((), 0) else []
     found += [s for s in _services(starts) if s.sizes.min() >= plan.arms.minimum]
     found += [s for s in _pairs(starts, plan) if s.sizes.min() >= plan.arms.minimum]
     return found, _told(starts.trial, sizes, chosen, found, plan)
 
 
-def _sizes(starts: TrialStarts) -> dict[tuple[str, ...], int]:
-    rows, counts = np.unique(starts.started[starts.eligible], axis=0, return_counts=True)
+def _able(starts: TrialStarts, services: Iterable[str]) -> Bools:
+    """Tell which eligible children could have started all of these: each was open in time."""
+    place = [starts.services.index(s) for s in services]
+    able: Bools = starts.eligible & starts.offered[:, place].all(axis=1)
+    return able
+
+
+def _sizes(starts: TrialStarts, inside: Bools) -> dict[tuple[str, ...], int]:
+    rows, counts = np.unique(starts.started[inside], axis=0, return_counts=True)
     return {_named(starts.services, row): int(n) for row, n in zip(rows, counts, strict=True)}
 
 
@@ -84,8 +102,13 @@ def _named(services: tuple[str, ...], row: Iterable[bool]) -> tuple[str, ...]:
 
 
 def _chosen(
-    sizes: dict[tuple[str, ...], int], plan: Plan, services: tuple[str, ...]
+    sizes: dict[tuple[str, ...], int],
+    plan: Plan,
+    services: tuple[str, ...],
+    among: list[tuple[str, ...]] | None = None,
 ) -> list[tuple[str, ...]]:
+    if among is not None:
+        sizes = {c: n for c, n in sizes.items() if c in among}
     named = [tuple(sorted(c)) for c in plan.arms.named if set(c) <= set(services)]
     by_size = sorted((c for c in sizes if c and c not in named), key=lambda c: (-sizes[c], c))
     large = [c for c in [*named, *by_size] if sizes.get(c, 0) >= plan.arms.minimum]
@@ -97,7 +120,7 @@ def _combination(starts: TrialStarts, chosen: list[tuple[str, ...]]) -> ArmSet:
     for number, services in enumerate([(), *chosen]):
         wanted = np.array([s in services for s in starts.services])
         label[(starts.started == wanted).all(axis=1)] = number
-    label[~starts.eligible] = -1
+    label[~_able(starts, {s for c in chosen for s in c})] = -1
     arms = [Arm(i, JOIN.join(c) or NONE, c) for i, c in enumerate([(), *chosen])]
     if (label == len(chosen) + 1).any():
         arms.append(Arm(len(arms), REST, ()))
@@ -120,7 +143,7 @@ def _held(starts: TrialStarts, services: tuple[str, ...], name: str) -> ArmSet:
     patterns = list(product((False, True), repeat=len(services)))
     arms = [_named(services, p) for p in patterns]
     label = (starts.started[:, place] @ (2 ** np.arange(len(services))[::-1])).astype(np.int16)
-    label[~starts.eligible] = -1
+    label[~_able(starts, services)] = -1
     others = tuple(s for s in starts.services if s not in services)
     told = tuple(Arm(i, JOIN.join(a) or NONE, a) for i, a in enumerate(arms))
     return ArmSet(f"{starts.trial}.{name}", starts.trial, told, label, others)

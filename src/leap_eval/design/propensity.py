@@ -1,4 +1,4 @@
-"""Cross-fitted multinomial propensities, the penalty chosen inside the training families."""
+"""Cross-fitted multinomial propensities, one penalty for all folds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 
 from leap_eval.errors import PlanError
 
@@ -18,52 +17,50 @@ PENALTIES = tuple(float(v) for v in np.logspace(1, -4, 8))  # per child, stronge
 
 
 def propensities(x: Floats, arm: Ints, fold: Ints, name: str = "set") -> Floats:
-    """Return each child's probability of every arm, fitted without its fold: (n, arms).
+    """Return each child's probability of every arm, fitted without its fold: (R, n, arms).
 
-    `x` is (n, p) standardised, `arm` and `fold` (n,). Rows sum to 1. The penalty
-    decides small samples (IHDP .166 to .105), so it is chosen by held-out log loss
-    among the training families, never by those it predicts.
+    `x` is (n, p) standardised, `arm` (n,), `fold` (R, n). Rows sum to 1. The penalty
+    decides small samples (IHDP .166 to .105), so it is chosen by the log loss of the
+    children left out, over all folds of the first repeat; no outcome has a say in it.
     """
-    arms = int(arm.max()) + 1
-    e = np.empty((len(arm), arms))
-    for k in range(int(fold.max()) + 1):
-        train, held = fold != k, fold == k
-        inner = np.unique(fold[train])[0]
-        if len(np.unique(arm[train & (fold != inner)])) < arms:
-            raise PlanError(
-                f"{name}, fold {k}: an arm has no child in training; raise plan.arms.minimum"
-            )
-        penalty = _penalty(x[train], arm[train], fold[train] == inner)
-        model = _fit(x[train], arm[train], penalty, None)
-        e[held] = _predicted(model, x[held])
-    return e
-
-
-def _penalty(x: Floats, arm: Ints, check: npt.NDArray[np.bool_]) -> float:
-    """Choose by one inner fold, `check`, of the training families."""
-    train = ~check
-    best, chosen = np.inf, PENALTIES[0]
-    model = None
+    _every_arm_in_training(arm, fold, name)
+    path = _Path(x, arm)
+    best, told = np.inf, np.empty(0)
     for penalty in PENALTIES:
-        model = _fit(x[train], arm[train], penalty, model)
-        told = log_loss(arm[check], _predicted(model, x[check]), labels=model.classes_)
+        e = path.crossed(fold[0], penalty)
         # Rounded, so that another processor's last bits cannot choose another penalty.
-        if round(told, 6) >= best:
+        loss = round(float(-np.log(np.maximum(e[np.arange(len(arm)), arm], 1e-15)).mean()), 6)
+        if loss >= best:
             break
-        best, chosen = round(told, 6), penalty
-    return chosen
+        best, told, chosen = loss, e, penalty
+    return np.stack([told, *(path.crossed(f, chosen) for f in fold[1:])])
 
 
-def _fit(
-    x: Floats, arm: Ints, penalty: float, start: LogisticRegression | None
-) -> LogisticRegression:
-    model = start or LogisticRegression(warm_start=True, max_iter=300, tol=1e-3)
-    model.set_params(C=1 / (penalty * len(arm)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(x, arm)
+class _Path:
+    """Fits along penalties and repeats, each begun where the last one ended."""
+
+    def __init__(self, x: Floats, arm: Ints) -> None:
+        self.x, self.arm, self.width = x, arm, int(arm.max()) + 1
+        self.models: dict[int, LogisticRegression] = {}
+
+    def crossed(self, fold: Ints, penalty: float) -> Floats:
+        e = np.empty((len(self.arm), self.width))
+        for k in range(int(fold.max()) + 1):
+            train, held = fold != k, fold == k
+            model = self.models.setdefault(
+                k, LogisticRegression(warm_start=True, max_iter=300, tol=1e-3)
+            )
+            model.set_params(C=1 / (penalty * train.sum()))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                e[held] = model.fit(self.x[train], self.arm[train]).predict_proba(self.x[held])
+        return e
 
 
-def _predicted(model: LogisticRegression, x: Floats) -> Floats:
-    shares: Floats = model.predict_proba(x)
-    return shares
+def _every_arm_in_training(arm: Ints, fold: Ints, name: str) -> None:
+    for repeat in fold:
+        for k in range(int(repeat.max()) + 1):
+            if len(np.unique(arm[repeat != k])) <= arm.max():
+                raise PlanError(
+                    f"{name}, fold {k}: an arm has no child in training; raise plan.arms.minimum"
+                )

@@ -8,15 +8,17 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from leap_eval.design.amounts import amount_sets
 from leap_eval.design.background import Background, background, filled, standardised, terms
-from leap_eval.design.balance import balance, detectable, overlap
-from leap_eval.design.discover import ArmSet, TrialStarts, arm_sets, trial_starts
+from leap_eval.design.balance import balance, detectable, overlap, weights
+from leap_eval.design.discover import REST, ArmSet, TrialStarts, arm_sets, trial_starts
 from leap_eval.design.folds import folds
 from leap_eval.design.propensity import Floats, propensities
 from leap_eval.pipeline import track
 from leap_eval.settings import Plan
 
-KEPT = ("study_id", "family_id", "draw", "birth_month", "left_month", "link_weight")
+KEPT = ("study_id", "family_id", "draw", "birth_month", "ward", "left_month", "link_weight")
+REPEATS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +35,7 @@ class Design:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fitted:
     found: ArmSet
-    e: Floats  # (eligible, arms)
+    e: Floats  # (repeats, eligible, arms)
     names: list[str]
     x: Floats  # (eligible, covariates)
     eligible: np.ndarray
@@ -46,7 +48,7 @@ def run(plan: Plan, cohort: pd.DataFrame, exposure: pd.DataFrame, seed: int) -> 
     optimiser would turn those into other bytes.
     """
     table = _joined(cohort, exposure)
-    fold = folds(table["family_id"].to_numpy(str), seed)
+    fold = folds(table["family_id"].to_numpy(str), seed, repeats=REPEATS)
     columns = _kept(table, plan, fold)
     fitted: list[_Fitted] = []
     told: list[pd.DataFrame] = []
@@ -55,12 +57,13 @@ def run(plan: Plan, cohort: pd.DataFrame, exposure: pd.DataFrame, seed: int) -> 
             starts = trial_starts(table, plan, trial)
             given = background(table, plan, trial, starts.eligible)
             sets, discovery = arm_sets(starts, plan)
-            told.append(discovery)
+            amounts, more = amount_sets(starts, plan)
+            told += [discovery, more]
             columns |= _covariates(trial, given)
-            for found in track(sets, f"propensities {trial}"):
-                fitted.append(_fit(found, starts, given, fold[0]))
-    columns |= _set_columns(fitted, len(table))
-    looks = [_looks(f, _family_size(f.found, fitted), plan.levels.band) for f in fitted]
+            for found in track(sets + amounts, f"propensities {trial}"):
+                fitted.append(_fit(found, starts, given, fold))
+        columns |= _set_columns(fitted, len(table))
+        looks = [_looks(f, _family_size(f.found, fitted), plan.levels.band) for f in fitted]
     return Design(pd.DataFrame(columns), pd.concat(told, ignore_index=True), *_stacked(looks))
 
 
@@ -85,12 +88,12 @@ def _covariates(trial: str, given: Background) -> dict[str, object]:
 
 
 def _fit(found: ArmSet, starts: TrialStarts, given: Background, fold: np.ndarray) -> _Fitted:
-    inside = starts.eligible
+    inside = found.label >= 0
     names, values = filled(given, inside)
     place = [starts.services.index(s) for s in found.held]
     held = standardised(starts.started[:, place].astype(float), inside)
     x = np.hstack([terms(names, values, inside), held])[inside]
-    e = propensities(x, found.label[inside], fold[inside], found.name)
+    e = propensities(x, found.label[inside], fold[:, inside], found.name)
     return _Fitted(found, e, names, values[inside], inside)
 
 
@@ -98,29 +101,33 @@ def _set_columns(fitted: list[_Fitted], n: int) -> dict[str, object]:
     columns: dict[str, object] = {}
     for f in fitted:
         columns[f"arm.{f.found.name}"] = f.found.label.astype("int64")
-        for a in range(len(f.found.arms)):
+        for (r, a), e in zip(np.ndindex(len(f.e), len(f.found.arms)), _columns(f.e), strict=True):
             whole = np.full(n, np.nan)
-            whole[f.eligible] = np.round(f.e[:, a], 8)
-            columns[f"p.{f.found.name}.{a}"] = whole
+            whole[f.eligible] = e
+            columns[f"p.{f.found.name}.{r}.{a}"] = whole
     return columns
+
+
+def _columns(e: Floats) -> Floats:
+    """Return the propensities column by column, repeat by repeat: (repeats * arms, eligible)."""
+    told: Floats = np.round(e.transpose(0, 2, 1).reshape(-1, e.shape[1]), 8)
+    return told
 
 
 def _family_size(found: ArmSet, fitted: list[_Fitted]) -> int:
     """Count the contrasts that share a joint band with those of `found`."""
     kind = found.name.split(":")[0]
     like = [f.found for f in fitted if f.found.name.split(":")[0] == kind]
-    return max(
-        1,
-        sum(sum(a.text not in ("none", "rest") for a in s.arms) for s in like)
-        if kind.endswith("combination")
-        else len(like),
-    )
+    if kind.endswith("pair"):
+        return len(like)
+    return max(1, sum(sum(a.text != REST for a in s.arms) - 1 for s in like))
 
 
 def _looks(fitted: _Fitted, family: int, level: float) -> tuple[pd.DataFrame, ...]:
     found = fitted.found
     arm = found.label[fitted.eligible]
-    seen = overlap(fitted.e, arm)
+    w = weights(fitted.x, fitted.e[0], arm)
+    seen = overlap(fitted.e[0], w)
     least = detectable(found, seen["ess"].to_numpy(), family, level)
     rows = (
         [{"arm": found.name.split(":")[1], "mde80": least}]
@@ -128,10 +135,10 @@ def _looks(fitted: _Fitted, family: int, level: float) -> tuple[pd.DataFrame, ..
         else [
             {"arm": a.text, "mde80": m}
             for a, m in zip(found.arms[1:], least, strict=True)
-            if a.text != "rest"
+            if a.text != REST
         ]
     )
-    compared = balance(fitted.x, fitted.names, fitted.e, arm)
+    compared = balance(fitted.x, fitted.names, w, arm)
     return tuple(_named(t, found) for t in (compared, seen, pd.DataFrame(rows)))
 
 

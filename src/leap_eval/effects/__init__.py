@@ -5,8 +5,10 @@ from leap_eval.effects.bands import Bands, benjamini_hochberg, joint
 from leap_eval.effects.grade import Evidence, Grade, grade
 from leap_eval.effects.hidden import EValue, evalue
 from leap_eval.effects.problem import Given, Measured, first_results
+from leap_eval.effects.recorded import companions, opened
 from leap_eval.effects.report import Effects
 from leap_eval.effects.run import run
+from leap_eval.effects.sheets import facts, sheet
 
 __all__ = [
     "ArmMeans",
@@ -20,9 +22,13 @@ __all__ = [
     "arm_means",
     "arm_weights",
     "benjamini_hochberg",
+    "companions",
     "evalue",
+    "facts",
     "first_results",
     "grade",
     "joint",
+    "opened",
     "run",
+    "sheet",
 ]

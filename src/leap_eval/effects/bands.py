@@ -11,6 +11,7 @@ from scipy.stats import norm
 from leap_eval.effects.aipw import ArmMeans, Floats
 
 DRAWS = 20_000
+FEW_AREAS = 40
 POINTWISE = float(norm.ppf(0.975))
 
 
@@ -46,22 +47,27 @@ class Bands:
 def clustered(psi: Floats, family: npt.NDArray[np.integer]) -> Floats:
     """Return the covariance of the means of `psi` (n, C), children of a family together."""
     groups = int(family.max()) + 1
-    sums = np.column_stack([np.bincount(family, column, groups) for column in psi.T])
-    covariance: Floats = groups / (groups - 1) * (sums.T @ sums) / len(psi) ** 2
+    order = np.argsort(family, kind="stable")
+    sums = np.add.reduceat(psi[order], np.searchsorted(family[order], np.arange(groups)), axis=0)
+    covariance: Floats = groups / max(groups - 1, 1) * (sums.T @ sums) / len(psi) ** 2
     return covariance
 
 
-def critical_value(covariance: Floats, level: float = 0.95) -> float:
+def critical_value(covariance: Floats, level: float = 0.95, free: int | None = None) -> float:
     """Return the quantile of max |Z| for Z with this correlation, from fixed draws.
 
-    Exactly the law of a Gaussian multiplier bootstrap over clusters, at C x C cost.
+    Exactly the law of a Gaussian multiplier bootstrap over clusters, at C x C cost. With
+    few clusters their own number makes the spread uncertain: `free` degrees of freedom.
     """
     se = np.sqrt(np.diag(covariance))
     values, vectors = np.linalg.eigh(covariance / np.outer(se, se))
     # The symmetric root is unique: an eigenvector's sign cannot change the draws.
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    z = np.random.default_rng(20_000).standard_normal((DRAWS, len(se))) @ root
-    return round(float(np.quantile(np.abs(z).max(axis=1), level)), 4)
+    rng = np.random.default_rng(20_000)
+    most = np.abs(rng.standard_normal((DRAWS, len(se))) @ root).max(axis=1)
+    if free is not None:
+        most = most / np.sqrt(rng.chisquare(free, DRAWS) / free)
+    return round(float(np.quantile(most, level)), 4)
 
 
 def joint(
@@ -74,8 +80,25 @@ def joint(
 def banded(phi: Floats, family: npt.NDArray[np.integer], level: float = 0.95) -> Bands:
     """Estimate the means of `phi` (n, C) with a joint band over all of them."""
     estimate = phi.mean(axis=0)
-    covariance = clustered(phi - estimate, family)
+    return of(estimate, clustered(phi - estimate, family), level)
+
+
+def of(estimate: Floats, covariance: Floats, level: float = 0.95) -> Bands:
+    """Put a joint band round estimates whose covariance (C, C) is known."""
     return Bands(estimate, np.sqrt(np.diag(covariance)), critical_value(covariance, level))
+
+
+def cautious(
+    estimate: Floats, family: Floats, area: Floats, areas: int, level: float = 0.95
+) -> Bands:
+    """Put the band round estimates that treats areas as clusters: wider where they are few.
+
+    `family` and `area` are covariances (C, C). The larger of both standard errors, and
+    t quantiles with areas - 1 degrees: 24 areas alone would cover 80 of 100 times.
+    """
+    se = np.sqrt(np.maximum(np.diag(family), np.diag(area)))
+    free = areas - 1 if areas < FEW_AREAS else None
+    return Bands(estimate, se, critical_value(family, level, free))
 
 
 def benjamini_hochberg(p: Floats) -> Floats:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from leap_eval.effects.aipw import Bools, Floats
-from leap_eval.effects.problem import Problem
+from leap_eval.effects.problem import Arms, Problem
 from leap_eval.effects.surface import columns_of
 from leap_eval.settings import Plan
 
 FEWEST_IN_SUBGROUP = 50
 JOIN = " + "
+UNKNOWN = ("not_known", "not_stated")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contrast:
-    """One comparison: `row` (A,) weighs the stacked arms; `where` (n,) tells a subgroup."""
+    """One comparison: `row` (A,) weighs the stacked arms; `where` (n,) tells for whom."""
 
     family: str
     name: str
@@ -25,6 +26,8 @@ class Contrast:
     row: Floats
     subgroup: str = "all"
     where: Bools | None = field(default=None)
+    against: Bools | None = field(default=None)  # told as `where` less these
+    reference: str = "none"
 
     @property
     def arms(self) -> Bools:
@@ -37,29 +40,74 @@ class Contrast:
         told: Floats = phi @ self.row
         if self.where is None:
             return told
-        inside = told[self.where].mean()
-        share: Floats = self.where / self.where.mean()
-        within: Floats = share * (told - inside) + inside
-        return within
+        within = _within(told, self.where)
+        return within if self.against is None else within - _within(told, self.against)
+
+
+def weighted(phi: Floats, listed: list[Contrast], weight: Floats) -> Floats:
+    """Estimate every contrast with each child counted by its weight (n,): (C,)."""
+    told = phi @ np.column_stack([c.row for c in listed])
+    means = []
+    for c, own in zip(listed, told.T, strict=True):
+        where = np.ones(len(weight), bool) if c.where is None else c.where
+        mean = float(np.average(own[where], weights=weight[where]))
+        rest = 0.0 if c.against is None else np.average(own[c.against], weights=weight[c.against])
+        means.append(mean - float(rest))
+    return np.array(means)
+
+
+def _within(told: Floats, where: Bools) -> Floats:
+    inside = told[where].mean()
+    share: Floats = where / where.mean()
+    within: Floats = np.where(where, share * (told - inside), 0.0) + inside
+    return within
+
+
+def influences(phi: Floats, listed: list[Contrast]) -> Floats:
+    """Return every contrast's influence side by side: (n, C)."""
+    told = phi @ np.column_stack([c.row for c in listed])
+    for place, c in enumerate(listed):
+        if c.where is not None:
+            told[:, place] = c.influence(phi)
+    return told
 
 
 def contrasts(plan: Plan, asked: Problem) -> list[Contrast]:
-    """List the contrasts of the plan: combinations, services, pairs, services by subgroup."""
+    """List the contrasts of the plan: combinations, services, pairs, amounts, subgroups."""
     told: list[Contrast] = []
     named = {tuple(sorted(p)) for p in plan.pairs.named}
     width = sum(len(s.services) for s in asked.sets)
     for place, (arms, columns) in enumerate(zip(asked.sets, columns_of(asked), strict=True)):
-        if ".pair:" in arms.name:
+        where = None if arms.population.all() else arms.population
+        if arms.kind == "pair":
             family = "pair_named" if arms.services[-1] in named else "pair_scan"
-            row = _row(width, columns, np.array([1.0, -1.0, -1.0, 1.0]))
-            told.append(Contrast(family, JOIN.join(arms.services[-1]), place, row))
-            continue
-        family = "combination" if arms.name.endswith(".combination") else "service"
-        for number, services in enumerate(arms.services[1:], start=1):
-            weigh = np.zeros(len(columns))
-            weigh[[0, number]] = -1.0, 1.0
-            told.append(Contrast(family, JOIN.join(services), place, _row(width, columns, weigh)))
-    return told + [c for s in told if s.family == "service" for c in _subgroups(plan, asked, s)]
+            rows = [(JOIN.join(arms.services[-1]), np.array([1.0, -1.0, -1.0, 1.0]))]
+            reference = "sum of both alone"
+        else:
+            family, reference = arms.kind, arms.texts[0] if arms.by_amount else "none"
+            rows = _amounts(arms) if arms.by_amount else _against_first(arms)
+        told += [
+            Contrast(family, n, place, _row(width, columns, w), where=where, reference=reference)
+            for n, w in rows
+        ]
+    services = [c for c in told if c.family == "service"]
+    return told + [c for s in services for c in _subgroups(plan, asked, s)]
+
+
+def _against_first(arms: Arms) -> list[tuple[str, Floats]]:
+    eye = np.eye(len(arms.services))
+    return [(JOIN.join(s), eye[k] - eye[0]) for k, s in enumerate(arms.services) if k]
+
+
+def _amounts(arms: Arms) -> list[tuple[str, Floats]]:
+    """Compare every bin with the first, and tell the mean step from one bin to the next."""
+    head = arms.name.partition(":")[2] or "breadth"
+    eye = np.eye(len(arms.texts))
+    told = [(f"{head}:{t}", eye[k] - eye[0]) for k, t in enumerate(arms.texts) if k]
+    if len(arms.texts) > 2:
+        step = np.arange(len(arms.texts)) - (len(arms.texts) - 1) / 2
+        told.append((f"{head}:trend", step / (step**2).sum()))
+    return told
 
 
 def _row(width: int, columns: np.ndarray, weigh: Floats) -> Floats:
@@ -69,15 +117,23 @@ def _row(width: int, columns: np.ndarray, weigh: Floats) -> Floats:
 
 
 def _subgroups(plan: Plan, asked: Problem, service: Contrast) -> list[Contrast]:
+    """List a service within each subgroup, and within it less elsewhere: who gains more?"""
     told = []
-    inside = asked.sets[service.place].inside & asked.recorded[:, None]
+    arms = asked.sets[service.place]
+    inside = arms.inside & asked.recorded[:, None]
     for group in plan.subgroups:
-        values = asked.table[f"group_{group}"].astype(str)
-        for code in sorted(set(values) - {"not_known", "not_stated"}):
-            where = (values == code).to_numpy(bool)
-            if inside[where].sum(axis=0).min() >= FEWEST_IN_SUBGROUP:
-                name = f"{group}:{code}"
-                told.append(
-                    Contrast("subgroup", service.name, service.place, service.row, name, where)
-                )
+        values = asked.table[f"group_{group}"].astype(str).to_numpy(object)
+        known = arms.population & ~np.isin(values, UNKNOWN)
+        codes = sorted(set(values[known]))
+        for code in codes:
+            where = known & (values == code)
+            if inside[where].sum(axis=0).min() < FEWEST_IN_SUBGROUP:
+                continue
+            within = replace(service, family="subgroup", subgroup=f"{group}:{code}", where=where)
+            told.append(within)
+            rest = known & ~where
+            if len(codes) == 2 and code == codes[1]:
+                continue  # the first code has said it, with the other sign
+            if rest.any() and inside[rest].sum(axis=0).min() >= FEWEST_IN_SUBGROUP:
+                told.append(replace(within, family="subgroup_gap", against=rest))
     return told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -43,7 +43,24 @@ class Arms:
     inside: Bools
     e: Floats
     floored: Floats  # (A,) share of children below the floor
-    holds: bool  # other services as they happened, not switched off
+    repeats: Floats  # (R, n, A): `e` of every repeat of the folds
+    population: Bools  # (n,) whom the set is about
+    texts: tuple[str, ...] = ()  # of dose and breadth, the bins
+
+    @property
+    def kind(self) -> str:
+        """Say what the arms are: combination, service, pair, dose or breadth."""
+        return self.name.partition(".")[2].partition(":")[0]
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether other services stay as they happened, not switched off."""
+        return self.kind in ("service", "pair", "dose")
+
+    @property
+    def by_amount(self) -> bool:
+        """Tell whether the arms are amounts, not services."""
+        return self.kind in ("dose", "breadth")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,11 +78,19 @@ class Problem:
     quarter: Ints  # quarter of birth
     sets: tuple[Arms, ...]
     table: pd.DataFrame  # groups and negative controls
+    folds: Ints  # (R, n): `fold` of every repeat
+    area: Ints  # (n,) ward, as a number
+    link_weight: Floats  # (n,) what repairs missed links
 
     @property
     def recorded(self) -> Bools:
         """Who has a result."""
         return ~np.isnan(self.y)
+
+    def repeat(self, number: int) -> Problem:
+        """Return the same question on another dealing of the folds."""
+        sets = tuple(replace(s, e=s.repeats[number]) for s in self.sets)
+        return replace(self, fold=self.folds[number], sets=sets)
 
 
 def first_results(
@@ -113,8 +138,12 @@ def problem(plan: Plan, given: Given, measured: Measured) -> Problem:
     table = given.table[eligible].merge(measured.table, on="study_id", validate="one_to_one")
     table = table.sort_values("study_id", ignore_index=True)
     services = tuple(sorted(plan.trials[trial].in_play))
-    columns = [str(c) for c in table if str(c).startswith(f"{trial}_x_")]
+    asked = [str(c) for c in table if str(c).startswith(f"{trial}_x_")]
+    # Among those who could have a result a covariate may say nothing: it leaves the model.
+    columns = [c for c in asked if table[c].nunique() > 1]
     born = pd.to_datetime(table["birth_month"])
+    repeats = sorted(c for c in map(str, table) if c.startswith("fold_"))
+    folds = table[repeats].to_numpy(np.int64).T
     return Problem(
         trial=trial,
         names=tuple(c.removeprefix(f"{trial}_x_") for c in columns),
@@ -123,10 +152,13 @@ def problem(plan: Plan, given: Given, measured: Measured) -> Problem:
         services=services,
         started=_started(table, plan, trial, services),
         family=pd.factorize(table["family_id"], sort=True)[0].astype(np.int64),
-        fold=table["fold_0"].to_numpy(np.int64),
+        fold=folds[0],
         quarter=np.asarray((born.dt.year * 4 + born.dt.quarter).fillna(0), dtype=np.int64),
         sets=tuple(_arms(table, given.discovery, str(c).removeprefix("arm.")) for c in sets),
         table=table,
+        folds=folds,
+        link_weight=table["link_weight"].to_numpy(float),
+        area=pd.factorize(table["ward"].fillna(""), sort=True)[0].astype(np.int64),
     )
 
 
@@ -140,16 +172,49 @@ def _arms(table: pd.DataFrame, discovery: Sequence[Mapping[str, Any]], name: str
     told = sorted((d for d in discovery if d["set"] == name and d["number"] >= 0), key=_number)
     arms = [d for d in told if d["arm"] != REST]
     label = table[f"arm.{name}"].to_numpy(int)
-    raw = table[[f"p.{name}.{d['number']}" for d in arms]].to_numpy(float)
+    population = label >= 0
     inside = label[:, None] == np.array([d["number"] for d in arms])
-    floors = np.array([propensity_floor(s) for s in inside.mean(axis=0)])
+    floors = np.array([propensity_floor(s) for s in inside[population].mean(axis=0)])
+    columns = [
+        [f"p.{name}.{r}.{d['number']}" for d in arms]
+        for r in range(sum(str(c).startswith("fold_") for c in table))
+    ]
+    raw = np.stack([table[repeat].to_numpy(float) for repeat in columns])
+    # Outside the population nothing is weighted; 1 keeps the arithmetic quiet.
+    e = np.where(population[:, None], np.maximum(raw, floors), 1.0)
+    amounts = name.partition(".")[2].startswith(("dose", "breadth"))
     return Arms(
         name=name,
-        services=tuple(_services(d["arm"]) for d in arms),
+        services=tuple(() if amounts else _services(d["arm"]) for d in arms),
         inside=inside,
-        e=np.maximum(raw, floors),
-        floored=(raw < floors).mean(axis=0),
-        holds=not name.endswith(".combination"),
+        e=e[0],
+        floored=(raw[0][population] < floors).mean(axis=0),
+        repeats=e,
+        population=population,
+        texts=tuple(d["arm"] for d in arms),
+    )
+
+
+def answerable(asked: Problem, fewest: int) -> Problem:
+    """Leave out arms with fewer results than `fewest`; sets that need them go as a whole."""
+    kept = [_with_results(s, asked.recorded, fewest) for s in asked.sets]
+    return replace(asked, sets=tuple(s for s in kept if len(s.services) > 1))
+
+
+def _with_results(arms: Arms, recorded: Bools, fewest: int) -> Arms:
+    enough = (arms.inside & recorded[:, None]).sum(axis=0) >= fewest
+    whole = arms.kind in ("service", "pair")
+    if not enough[0] or (whole and not enough.all()):
+        enough = np.zeros_like(enough)
+    at = np.flatnonzero(enough)
+    return replace(
+        arms,
+        services=tuple(arms.services[i] for i in at),
+        inside=arms.inside[:, at],
+        e=arms.e[:, at],
+        floored=arms.floored[at],
+        repeats=arms.repeats[:, :, at],
+        texts=tuple(arms.texts[i] for i in at),
     )
 
 

@@ -15,10 +15,20 @@ from leap_eval.reference.labels import labels
 MIME = "application/vnd.leap.block+json"
 Kind = Literal[
     "headlines", "flow", "reach_map", "reach", "reach_groups", "upset", "forest", "synergy",
-    "equity", "love", "checks", "quality", "withheld", "methods", "limits", "provenance",
-    "downloads",
+    "dose", "breadth", "equity", "love", "checks", "quality", "withheld", "methods", "glossary",
+    "limits", "provenance", "downloads",
 ]  # fmt: skip
-NO_OUTPUT = {"withheld", "methods", "limits", "provenance", "downloads"}
+NO_OUTPUT = {"withheld", "methods", "glossary", "limits", "provenance", "downloads"}
+OUTPUTS = {  # what a kind may show; one that this release lacks leaves a sentence
+    "flow": ("flow",), "reach_map": ("reach-ward",), "reach": ("reach",),
+    "reach_groups": ("reach-group", "reach-imd"), "love": ("balance",), "checks": ("checks",),
+    "upset": ("combinations-m12", "combinations-m24"),
+    "quality": ("data-quality", "linkage-quality", "linkage-bias"),
+    **dict.fromkeys(
+        ("headlines", "forest", "synergy", "dose", "breadth", "equity"), ("effects",)
+    ),
+}  # fmt: skip
+PER_OUTCOME = {"forest", "synergy", "dose", "breadth", "equity"}
 OPTION = r"^[a-z0-9_]{0,40}$"
 
 
@@ -69,6 +79,16 @@ def read_blocks(
     return tuple(told)
 
 
+def every_block(release: Release, audience: str) -> tuple[Block, ...]:
+    """Return every block that may stand on this audience's page."""
+    told = [Block(kind) for kind in sorted(NO_OUTPUT)]
+    for kind, outputs in OUTPUTS.items():
+        options = sorted(labels()["outcome"]) if kind in PER_OUTCOME else [""]
+        shown = [o for o in outputs if o in release.ids(audience)]
+        told += [Block(kind, output, option) for output in shown for option in options]
+    return tuple(told)
+
+
 def _text(source: str | list[str]) -> str:
     return source if isinstance(source, str) else "".join(source)
 
@@ -82,25 +102,29 @@ def _block(data: Any, number: int, release: Release, audience: str) -> Block:
     place = f"notebooks/08_findings.ipynb, cell {number}"
     if told is None:
         raise PageError(f"{place}: not a block of a page; use the functions of findings.blocks")
-    allowed = release.ids(audience)
-    if told.kind in NO_OUTPUT and not told.output:
-        return _checked(Block(told.kind), told.option == "", place)
-    if told.output not in allowed or release.outputs[told.output].line["verdict"] == "fail":
-        raise PageError(
+    if told.kind in NO_OUTPUT:
+        _kept(told.output == told.option == "", f"{place}: a block about the page names no table")
+        return Block(told.kind)
+    allowed = OUTPUTS[told.kind]
+    _kept(
+        told.output in allowed,
+        f"{place}: this kind of block shows one of {', '.join(allowed)}",
+    )
+    if told.output in release.outputs:
+        _kept(
+            told.output in release.ids(audience)
+            and release.outputs[told.output].line["verdict"] != "fail",
             f"{place}: shows a table that is not in this release for this audience; "
-            f"it may be one of {', '.join(allowed)}"
+            f"it may be one of {', '.join(release.ids(audience))}",
         )
-    outcomes = {r.get("outcome", "") for r in release.outputs[told.output].rows}
-    if told.output == "effects":
-        outcomes |= set(labels()["outcome"])
-    block = Block(told.kind, told.output, told.option)
-    return _checked(block, told.option in outcomes | {""}, place)
+    options = set(labels()["outcome"]) if told.kind in PER_OUTCOME else {""}
+    _kept(told.option in options, f"{place}: the option of a block must be an outcome of the plan")
+    return Block(told.kind, told.output, told.option)
 
 
-def _checked(block: Block, known: bool, place: str) -> Block:
-    if not known:
-        raise PageError(f"{place}: the option of a block must be an outcome of its table")
-    return block
+def _kept(holds: bool, rule: str) -> None:
+    if not holds:
+        raise PageError(rule)
 
 
 def headlines() -> Block:
@@ -143,6 +167,16 @@ def synergy(outcome: str) -> Block:
     return Block("synergy", "effects", outcome)
 
 
+def dose(outcome: str) -> Block:
+    """Differences on one outcome by how much of a service children had."""
+    return Block("dose", "effects", outcome)
+
+
+def breadth(outcome: str) -> Block:
+    """Differences on one outcome by how many services children started."""
+    return Block("breadth", "effects", outcome)
+
+
 def equity(outcome: str) -> Block:
     """Differences on one outcome within groups of children."""
     return Block("equity", "effects", outcome)
@@ -166,6 +200,16 @@ def quality(output: str) -> Block:
 def withheld() -> Block:
     """How many cells of each table are withheld, and why."""
     return Block("withheld")
+
+
+def methods() -> Block:
+    """How the differences were found, with formulae."""
+    return Block("methods")
+
+
+def glossary() -> Block:
+    """The words of the page, explained."""
+    return Block("glossary")
 
 
 def limits() -> Block:

@@ -44,16 +44,17 @@ class Card:
     grade: str
     words: str
     sentence: str
-    note: str
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A figure with the words for those who cannot see it."""
+    """A figure with the words for those who cannot see it, and the numbers it was drawn from."""
 
     svg: str
     alt: str
     title: str
+    numbers: Fold
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import csv
 import gzip
 import io
+from collections.abc import Sequence
 
-from leap_eval.findings.release import TAIL, Output, Release
-from leap_eval.findings.words import label
+from leap_eval.findings.release import TAIL, Output, Release, Row
+from leap_eval.findings.words import dimension, label
+from leap_eval.reference.labels import labels
 
 PLAIN_MOST = 40_000
 
@@ -33,26 +36,28 @@ def address(kind: str, raw: bytes) -> str:
 
 
 def dictionary(release: Release, audience: str) -> bytes:
-    """Return dictionary.csv: file, column, meaning."""
-    lines = ["file,column,meaning"]
+    """Return dictionary.csv: each column of each table, its type, meaning and codes."""
+    held = io.StringIO()
+    write = csv.writer(held, lineterminator="\n").writerow
+    write(labels()["dictionary"])
     for name in release.ids(audience):
-        output = release.outputs[name]
-        for column in output.rows[0] if output.rows else ():
-            meaning = TAILS.get(column, label("dimension", column))
-            lines.append(f"{name}.csv,{column},{meaning}")
-    return ("\n".join(lines) + "\n").encode()
+        rows = release.outputs[name].rows
+        for column in rows[0] if rows else ():
+            number = column in ("value", "low", "high")
+            write((f"{name}.csv", column, label("type", "number" if number else "code"),
+                   label("column" if column in TAIL else "dimension", column),
+                   "" if number else _codes(rows, column)))  # fmt: skip
+    return held.getvalue().encode()
 
 
-TAILS = dict(
-    zip(
-        TAIL,
-        (
-            "what is measured",
-            "the number; empty when withheld or not available",
-            "lower limit",
-            "upper limit",
-            "c withheld to protect children; x not available",
-        ),
-        strict=True,
-    )
-)
+def _codes(rows: Sequence[Row], column: str) -> str:
+    if column == "marker":
+        return label("column", "codes_of_marker")
+    known = {r[column]: dimension(column, r[column], r) for r in rows if column in NAMED}
+    return "; ".join(f"{code}: {words}" for code, words in sorted(known.items()))
+
+
+NAMED = {
+    "ward", "service", "ethnicity_group5", "imd_third", "step", "outcome", "family", "trial",
+    "unit", "status", "grade", "covariate", "check", "code", "partner", "measure", "dimension",
+}  # fmt: skip

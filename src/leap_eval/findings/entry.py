@@ -8,10 +8,10 @@ from pathlib import Path
 
 from leap_eval.agreements.programme import Programme
 from leap_eval.errors import PageError
-from leap_eval.findings.exporter import as_html, story
+from leap_eval.findings.exporter import as_html, every_section, sections, story
 from leap_eval.findings.pdf import render_pdf
 from leap_eval.findings.release import Release, opened
-from leap_eval.findings.scan import scan
+from leap_eval.findings.scan import Breach, scan
 from leap_eval.settings.params import read_yaml
 
 
@@ -24,10 +24,19 @@ def render(
     executed = json.loads(notebook)
     nodes = story(executed, release, audience, told)
     made = as_html(nodes, release, audience, told)
-    if breaches := scan(made, files, executed, told, audience):
+    if breaches := scan(made, files, executed, told, audience, sections(nodes)):
         lines = "; ".join(f"{b.place}: {b.rule}" for b in breaches[:3])
         raise PageError(f"findings {audience}: {len(breaches)} breach(es) of the page: {lines}")
     return made, render_pdf(nodes, release, audience, told)
+
+
+def checked(
+    page: str, notebook: bytes, files: Mapping[str, bytes], audience: str, told: dict[str, str]
+) -> tuple[Breach, ...]:
+    """Return the breaches of a page that somebody else hands in; everything is drawn again."""
+    release = opened(files)
+    again = every_section(release, audience, told)
+    return scan(page, files, json.loads(notebook), told, audience, again)
 
 
 def facts(root: Path) -> dict[str, str]:

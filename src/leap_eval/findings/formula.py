@@ -12,6 +12,11 @@ COMMANDS = {
     "alpha": "alpha", "beta": "beta", "delta": "delta", "sigma": "sigma", "le": "lt.eq",
     "ge": "gt.eq", "cdot": "dot.op", "pm": "plus.minus", "tau": "tau",
 }  # fmt: skip
+SIGNS = {"=": "equals", "-": "minus", "+": "plus", "(": "open bracket", ")": "close bracket"}
+WORDS = {
+    "sum": "the sum over", "cdot": "times", "pm": "plus or minus", "le": "at most",
+    "ge": "at least",
+}  # fmt: skip
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 
 
@@ -24,12 +29,20 @@ def _known(tex: str) -> str:
     return tex.strip()
 
 
+def _index(found: re.Match[str]) -> str:
+    return f" of {found[1] if found[1] == 'none' else ' '.join(found[1])} "
+
+
 def spoken(tex: str) -> str:
     """Return the formula in words."""
-    words = _COMMAND.sub(lambda m: f" {m.group(1)} ", _known(tex)).replace("_", " sub ")
-    for sign, word in (("=", " equals "), ("-", " minus "), ("+", " plus "), ("/", " over ")):
-        words = words.replace(sign, word)
-    return " ".join(re.sub(r"[{}()|^]", " ", words).split())
+    text = re.sub(r"\\hat\{([^{}]*)\}", r" estimated \1 ", _known(tex))
+    text = re.sub(r"_\{([A-Za-z]+)\}", _index, text)
+    while (found := re.search(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", text)) is not None:
+        told = f" the fraction of {found[1]} over {found[2]} "
+        text = f"{text[: found.start()]}{told}{text[found.end() :]}"
+    for sign, word in SIGNS.items():
+        text = text.replace(sign, f" {word} ")
+    return " ".join(_COMMAND.sub(lambda m: f" {WORDS.get(m[1], m[1])} ", text).split())
 
 
 def mathml(tex: str) -> str:
@@ -42,10 +55,8 @@ def mathml(tex: str) -> str:
 
 def typst(tex: str) -> str:
     """Return Typst's mathematics."""
-    text = _known(tex)
+    text = re.sub(r"([_^])\{([A-Za-z]+)\}", r'\1"\2"', _known(tex))
+    text = re.sub(r"\\hat\{([^{}]*)\}", r"hat(\1)", text)
     while (found := re.search(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", text)) is not None:
         text = f"{text[: found.start()]}({found[1]})/({found[2]}){text[found.end() :]}"
-    text = re.sub(r"\\hat\{([^{}]*)\}", r"hat(\1)", text)
-    text = re.sub(r"([_^])\{([A-Za-z]{2,})\}", r'\1"\2"', text)
-    text = re.sub(r"([_^])\{([^{}]*)\}", r"\1(\2)", text)
     return _COMMAND.sub(lambda m: f" {COMMANDS[m.group(1)]} ", text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
 from leap_eval.errors import PageError
@@ -13,10 +14,11 @@ from leap_eval.findings.figures.style import FONTS
 from leap_eval.findings.formula import spoken
 from leap_eval.findings.formula import typst as mathematics
 from leap_eval.findings.release import Release
-from leap_eval.findings.words import day
+from leap_eval.findings.words import say
 
 MOST_BYTES = 700_000
-MOST_ROWS = 60  # a longer table stays on the page, and in its file
+MOST_ROWS, MOST_COLUMNS = 24, 4  # a larger table stays on the page, and in its file
+BESIDE = 12  # rows of a table that stands under its figure
 
 
 def render_pdf(
@@ -25,16 +27,16 @@ def render_pdf(
     """Return the PDF of one audience; PDF/UA refuses a figure without words."""
     import typst
 
-    from leap_eval.findings.exporter import heading, shell, title
+    from leap_eval.findings.exporter import heading, shell, stands, title
 
     told = {
         "title": title(release, audience),
         "heading": heading(audience),
         "demo": release.demo,
-        "as_at": day(release.manifest["as_at"]),
+        "stand": stands(release),
         "name": release.manifest["name"],
-        "contact": facts["contact"],
-        "nodes": [made for node in nodes for made in _node(node)],
+        "words": {k: say(k) for k in ("pretend", "kicker", "lead")},
+        "nodes": _paired([made for node in nodes for made in _node(node)]),
     }
     options: Any = {
         "sys_inputs": {"told": json.dumps(told, ensure_ascii=False)},
@@ -56,18 +58,22 @@ def _node(node: d.Node) -> list[dict[str, Any]]:
             return [{"kind": "para", "note": kind == "note", "runs": _runs(runs)}]
         case d.Listing(items):
             return [{"kind": "list", "items": [_runs(i) for i in items]}]
+        case d.Part(_, nodes) if any(isinstance(n, d.Download) for n in nodes):
+            return []  # paper holds no files
         case d.Part(_, nodes):
             return [made for inner in nodes for made in _node(inner)]
-        case d.Fold(summary, nodes):
-            return _fold(summary, nodes)
+        case d.Fold(_, nodes):
+            return _fold(nodes)
         case d.Download():
             return []
-        case d.Card(grade, words, sentence, note):
+        case d.Card(grade, words, sentence, notes):
             return [
-                {"kind": "card", "grade": grade, "words": words, "text": sentence, "note": note}
+                {"kind": "card", "grade": grade, "words": words, "text": sentence, "notes": notes}
             ]
-        case d.Picture(svg, alt, title):
-            return [{"kind": "figure", "svg": _plain(svg), "alt": alt, "title": title}]
+        case d.Picture(svg, alt, title, numbers):
+            told = {"kind": "figure", "svg": _plain(svg), "alt": alt, "title": title}
+            few = [n for n in numbers.nodes if isinstance(n, d.Grid) and len(n.rows) <= BESIDE]
+            return [told | {"numbers": [made for grid in few for made in _fold((grid,))]}]
         case d.Grid(caption, header, rows, heads):
             return [
                 {
@@ -76,20 +82,31 @@ def _node(node: d.Node) -> list[dict[str, Any]]:
                     "header": header,
                     "rows": rows,
                     "heads": heads,
+                    "words": any(len(text) > 24 for row in rows for text in row[heads:]),
                 }
             ]
 
 
-def _fold(summary: str, nodes: Iterable[d.Node]) -> list[dict[str, Any]]:
-    kept = [n for n in nodes if not (isinstance(n, d.Grid) and _large(n))]
-    if len(kept) < 2 and not any(isinstance(n, d.Grid | d.Picture | d.Card) for n in kept):
-        return []
-    made = [made for node in kept for made in _node(node)]
-    return [{"kind": "label", "text": summary}, *made]
+def _paired(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Set figures that follow one another side by side."""
+    told: list[dict[str, Any]] = []
+    for kind, group in groupby(made, key=lambda m: m["kind"] == "figure"):
+        found = list(group)
+        told += [{"kind": "figures", "figures": found}] if kind else found
+    return told
+
+
+def _fold(nodes: Iterable[d.Node]) -> list[dict[str, Any]]:
+    """Print what is drawn, and small tables; what is folded beyond that stays on the page."""
+    nodes = tuple(nodes)
+    if any(isinstance(n, d.Picture) for n in nodes):
+        return [made for node in nodes for made in _node(node)]
+    kept = [n for n in nodes if isinstance(n, d.Grid) and not _large(n)]
+    return [made for node in kept for made in _node(node)]
 
 
 def _large(grid: d.Grid) -> bool:
-    return len(grid.rows) > MOST_ROWS or len(grid.header) > 8
+    return len(grid.rows) > MOST_ROWS or len(grid.header) > MOST_COLUMNS
 
 
 def _plain(svg: str) -> str:

@@ -123,7 +123,7 @@ def _text(raw: str, place: str, release: Release, facts: dict[str, str], kind: s
 def _referred(found: re.Match[str], place: str, release: Release, facts: dict[str, str]) -> Run:
     name, measure, keys = found.groups()
     if name == "programme" and measure in facts:
-        return Run(facts[measure], "fact")
+        return Run(facts[measure], "number", "manifest")
     if name == "withheld" and measure in release.outputs:
         return Run(f"{release.outputs[measure].withheld:,}", "number", measure)
     wanted = dict(p.split("=", 1) for p in (keys or "").split(",") if "=" in p)

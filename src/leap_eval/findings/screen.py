@@ -5,25 +5,36 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from html import escape
+from itertools import groupby
 
 from leap_eval.findings import document as d
 from leap_eval.findings.formula import mathml
+from leap_eval.findings.words import capital, say
 
 TAGS = {"strong": "strong", "em": "em"}
+TEXT = ' class="t"'
+SIDE_BY_SIDE = {d.Card: "cards", d.Picture: "figures"}
 
 
 def html(nodes: Iterable[d.Node]) -> str:
-    """Return the HTML of nodes."""
-    told, cards = [], []
-    for node in (*nodes, None):
-        if isinstance(node, d.Card):
-            cards.append(_card(node))
-            continue
-        if cards:
-            told.append(f'<div class="cards">{"".join(cards)}</div>')
-            cards = []
-        told += [_node(node)] if node else []
+    """Return the HTML of nodes; cards that follow one another stand side by side, so do figures."""
+    told: list[str] = []
+    for kind, group in groupby(nodes, key=_beside):
+        inner = "\n".join(_node(n) for n in group)
+        told.append(f'<div class="{kind}">{inner}</div>' if kind else inner)
     return "\n".join(told)
+
+
+def _beside(node: d.Node) -> str:
+    if isinstance(node, d.Part):
+        pictures = sum(isinstance(n, d.Picture) for n in node.nodes)
+        return "figures" if pictures == 1 and not isinstance(node.nodes[-1], d.Fold) else ""
+    return SIDE_BY_SIDE.get(type(node), "")
+
+
+def section(part: d.Part) -> str:
+    """Return one part, every number of which is a cell of its output."""
+    return f'<section data-output="{escape(part.output)}">{html(part.nodes)}</section>'
 
 
 def slug(text: str) -> str:
@@ -40,8 +51,8 @@ def _node(node: d.Node) -> str:
             return f"<p{mark}>{_runs(runs)}</p>"
         case d.Listing(items):
             return "<ul>" + "".join(f"<li>{_runs(i)}</li>" for i in items) + "</ul>"
-        case d.Part(output, nodes):
-            return f'<div data-output="{escape(output)}">{html(nodes)}</div>'
+        case d.Part():
+            return section(node)
         case d.Fold(summary, nodes):
             return f"<details><summary>{escape(summary)}</summary>{html(nodes)}</details>"
         case d.Download(name, address, words):
@@ -51,20 +62,18 @@ def _node(node: d.Node) -> str:
             )
         case d.Card():
             return _card(node)
-        case d.Picture(svg, _, title):
-            return (
-                f'<figure><figcaption>{escape(title)}</figcaption><div class="wide" role="region" '
-                f'tabindex="0" aria-label="{escape(title)}, figure">{svg}</div></figure>'
-            )
+        case d.Picture(svg, _, title, numbers):
+            return f"<figure><figcaption>{escape(title)}</figcaption>{svg}{_node(numbers)}</figure>"
         case d.Grid():
             return _grid(node)
 
 
 def _card(card: d.Card) -> str:
+    notes = "".join(f"<li>{escape(note)}</li>" for note in card.notes)
     return (
         f'<div class="card g{card.grade.lower()}"><p class="grade"><span class="letter">'
-        f"{card.grade}</span> {escape(card.words)}</p><p>{escape(card.sentence)}</p>"
-        f'<p class="note">{escape(card.note)}</p></div>'
+        f'{card.grade}</span> {escape(card.words)}</p><p class="told">{escape(card.sentence)}</p>'
+        f'<ul class="note">{notes}</ul></div>'
     )
 
 
@@ -85,16 +94,21 @@ def _runs(runs: Iterable[d.Run]) -> str:
 
 
 def _grid(grid: d.Grid) -> str:
-    head = "".join(f'<th scope="col">{escape(h)}</th>' for h in grid.header)
-    body = "".join(f"<tr>{_line(row, grid.heads)}</tr>" for row in grid.rows)
-    name = escape(grid.caption[:1].upper() + grid.caption[1:])
+    words = {i for row in grid.rows for i, text in enumerate(row) if len(text) > 24}
+    head = "".join(
+        f'<th scope="col"{TEXT if i in words else ""}>{escape(h)}</th>'
+        for i, h in enumerate(grid.header)
+    )
+    body = "".join(f"<tr>{_line(row, grid.heads, words)}</tr>" for row in grid.rows)
+    name = escape(capital(grid.caption))
+    spoken = escape(say("table_name", caption=capital(grid.caption)))
     return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{name}, table"><table>'
+        f'<div class="wide" role="region" tabindex="0" aria-label="{spoken}"><table>'
         f"<caption>{name}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
-def _line(row: tuple[str, ...], heads: int) -> str:
+def _line(row: tuple[str, ...], heads: int, words: set[int]) -> str:
     told = []
     for place, text in enumerate(row):
         if place < heads:
@@ -102,5 +116,6 @@ def _line(row: tuple[str, ...], heads: int) -> str:
         elif text == "c":
             told.append('<td class="c">c</td>')
         else:
-            told.append(f"<td>{escape(text)}</td>")
+            # Words are read from the left, numbers compared at the right.
+            told.append(f"<td{TEXT if place in words else ''}>{escape(text)}</td>")
     return "".join(told)

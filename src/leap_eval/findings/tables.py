@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leap_eval.findings.document import Grid
-from leap_eval.findings.release import TAIL, Row
-from leap_eval.findings.words import dimension, effect, label, number, shown
+from leap_eval.findings.document import Fold, Grid, para
+from leap_eval.findings.release import TAIL, Output, Row
+from leap_eval.findings.words import dimension, effect, label, number, say, shown, why_withheld
 
 QUIET = {"reason", "wording_key", "trial", "unit"}
 
@@ -23,7 +23,7 @@ def table(rows: Sequence[Row], caption: str, leave: Sequence[str] = ()) -> Grid:
         )
     if not keys:
         body = tuple((*place, *told.values()) for place, told in lines.items())
-        return Grid(caption, ("measure", "value"), body)
+        return Grid(caption, (say("measure"), say("value")), body)
     body = tuple((*place, *(told.get(m, "x") for m in measures)) for place, told in lines.items())
     header = (*(label("dimension", k) for k in keys), *(label("measure", m) for m in measures))
     if measures == ["verdict"]:
@@ -36,13 +36,20 @@ def crossed(rows: Sequence[Row], down: str, across: str, caption: str) -> Grid:
     columns = list(dict.fromkeys(r[across] for r in rows))
     lines: dict[str, dict[str, str]] = {}
     for row in rows:
-        lines.setdefault(row[down], {})[row[across]] = shown(row)
+        told = label("verdict", row["code"]) if row["measure"] == "verdict" else shown(row)
+        lines.setdefault(row[down], {})[row[across]] = told
     header = (label("dimension", down), *(dimension(across, c) for c in columns))
     body = tuple(
         (dimension(down, code), *(told.get(c, "x") for c in columns))
         for code, told in lines.items()
     )
     return Grid(caption, header, body)
+
+
+def folded(grid: Grid, output: Output, summary: str = "") -> Fold:
+    """Put the table a figure was drawn from behind its summary."""
+    why = para(why_withheld(output), "note")
+    return Fold(summary or say("numbers", caption=grid.caption), (grid, why))
 
 
 def cell(row: Row) -> str:
@@ -54,4 +61,4 @@ def cell(row: Row) -> str:
         low, high = (effect(float(row[k]), row["unit"]) for k in ("low", "high"))
     else:
         low, high = (number(row[k], row["measure"]) for k in ("low", "high"))
-    return f"{text} ({low} to {high})"
+    return say("limits", n=text, m=low, k=high)

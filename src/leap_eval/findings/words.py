@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from leap_eval.errors import PageError
 from leap_eval.findings.release import Output, Row
 from leap_eval.reference.labels import labels
-from leap_eval.reference.wording import wording
+from leap_eval.reference.wording import page, wording
 
 WITHHELD, MISSING = "c", "x"
 JOIN = " + "
@@ -17,26 +17,65 @@ SIZES = SIGNED | {"mde80"}
 TWO = {"smd_before", "smd_after", "q", "p", "evalue"}
 
 
+def say(key: str, **slots: str) -> str:
+    """Fill a sentence that a page says of itself."""
+    template = page()["says"].get(key)
+    if template is None:
+        raise PageError("reference/page.yaml: lacks a sentence that the page needs; add its key")
+    return str(template.format(**slots))
+
+
+def capital(text: str) -> str:
+    """Begin with a capital."""
+    return text[:1].upper() + text[1:]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names as people do."""
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
 def label(kind: str, code: str) -> str:
     """Return the plain words of a code; a code without words keeps its letters."""
     told = labels().get(kind, {})
     if code in told:
         return str(told[code])
-    if code in ("all", "total"):
-        return "all together"
+    if code in labels()["all_together"]:
+        return str(labels()["all_together"][code])
     return "".join(c for c in code.replace("_", " ") if not c.isdigit()).strip() or "other"
 
 
 def services(code: str) -> str:
     """Name services joined by ` + ` in words."""
-    names = [label("service", part) for part in code.split(JOIN)]
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+    return listed([label("service", part) for part in code.split(JOIN)])
+
+
+def contrast(code: str) -> str:
+    """Name what is compared: services, an amount of one, or how many."""
+    service, bin = amount(code)
+    if not bin:
+        return services(code)
+    key = "trend" if bin == "trend" else "some"
+    if not service:
+        return say(f"{key}_breadth", bin=bin)
+    return say(f"{key}_dose", service=label("service", service), bin=bin)
+
+
+def amount(code: str) -> tuple[str, str]:
+    """Part `SERVICE:BIN` or `breadth:BIN` into service, if one is named, and bin in words."""
+    head, _, bin = code.rpartition(":")
+    if bin.endswith("+"):
+        bin = say("bin_open", n=bin[:-1])
+    elif "-" in bin:
+        low, high = bin.split("-", 1)
+        bin = say("bin", n=low, m=high)
+    return ("" if head == "breadth" else head), (bin if head else "")
 
 
 def subgroup(code: str) -> str:
     """Name a subgroup."""
     if code == "all":
-        return "all children"
+        return label("subgroup", "all")
     kind, _, value = code.partition(":")
     return label(kind, value)
 
@@ -44,7 +83,11 @@ def subgroup(code: str) -> str:
 def dimension(name: str, code: str, row: Mapping[str, str] = {}) -> str:
     """Name a code of a dimension."""
     if name in ("contrast", "combination", "arm"):
-        return services(code)
+        family, _, rest = code.rpartition(": ")
+        named = contrast(rest)
+        return say("under", first=label("family", family), second=named) if family else named
+    if name == "covariate":
+        return covariate(code)
     if name == "subgroup":
         return subgroup(code)
     if name == "step":
@@ -56,12 +99,20 @@ def dimension(name: str, code: str, row: Mapping[str, str] = {}) -> str:
     return label({"code": "verdict"}.get(name, name), code)
 
 
+def covariate(code: str) -> str:
+    """Name what is known of a child."""
+    if code in labels()["covariate"]:
+        return label("covariate", code)
+    if code.startswith("used_"):
+        return say("used_before", service=label("service", code.removeprefix("used_")))
+    return say("missing_item", covariate=label("covariate", code.removesuffix("_missing")))
+
+
 def step(code: str) -> str:
     """Name a step of the flow, or the reason why children left it."""
     if code in labels()["step"]:
         return str(labels()["step"][code])
-    trial, _, reason = code.partition("_")
-    return f"Not studied from the {label('trial', trial)}: {label('reason', reason)}"
+    return say("not_studied", reason=label("reason", code.partition("_")[2]))
 
 
 def number(text: str, measure: str, unit: str = "") -> str:
@@ -134,7 +185,7 @@ def sentence(row: Row, n: str) -> str:
             "high": effect(float(row["high"]), unit) if row["high"] else MISSING,
         }
     return template.format(
-        services=services(row["contrast"]),
+        services=contrast(row["contrast"]),
         outcome=label("outcome", row["outcome"]),
         unit=label("unit", unit),
         n=n,
@@ -152,28 +203,23 @@ def extremes(rows: Iterable[Row], key: str) -> tuple[Row, Row] | None:
 
 
 def alt(what: str, rows: Iterable[Row], key: str) -> str:
-    """Say what a figure shows: range, the names at its ends, how many are withheld."""
+    """Say what a figure shows: range, the names at its ends, whether some are withheld."""
     rows = tuple(rows)
     ends = extremes(rows, key)
-    hidden = sum(r["marker"] == "c" for r in rows)
-    told = f"{what}."
-    if ends:
-        low, high = ends
-        told += (
-            f" Least: {dimension(key, low[key], low)}, {shown(low)}."
-            f" Most: {dimension(key, high[key], high)}, {shown(high)}."
-        )
-    if hidden:
-        told += " Some values are withheld to protect children."
-    return told[:300]
+    if ends is None:
+        return say("nothing_shown", what=what)
+    low, high = (dimension(key, r[key], r) for r in ends)
+    first, last = (shown(r) for r in ends)
+    told = say("least_most", what=what, first=low, n=first, second=high, m=last)
+    if low == high:
+        told = say("only_one", what=what, first=low, n=first)
+    if any(r["marker"] == "c" for r in rows):
+        told += " " + say("some_withheld")
+    return told
 
 
 def why_withheld(output: Output) -> str:
-    """Say why cells are missing from a table, without saying which came first."""
+    """Say how many cells are missing from a table, without saying which came first."""
     if not output.withheld:
-        return "No cell of this table is withheld."
-    return (
-        f"{output.withheld:,} of {len(output.rows):,} cells are withheld to protect children, "
-        "and shown as c. A small count, or one from which a small count could be worked out, "
-        "never leaves the room."
-    )
+        return say("withheld_none")
+    return say("withheld_some", n=f"{output.withheld:,}", m=f"{len(output.rows):,}")

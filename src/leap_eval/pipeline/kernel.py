@@ -22,10 +22,29 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.formatters import DisplayFormatter
 
 from leap_eval import errors
+from leap_eval.pipeline.stages import EXPLORE_KERNEL
 
 PERSONAL = {"record_key", "study_id", "family_id", "family_key", "record_key_a", "record_key_b"}
+PSEUDONYM = re.compile(r"\b(?:rk1|sid1|fid1|tk1|pp1)_[a-z2-7]{28}\b")
+HIDDEN = "row-level: not displayed"
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 PR_SET_PDEATHSIG = 1
+STAMP = "EXPLORATORY: not checked, not for release"
+WATERMARK = (
+    '<text x="50%" y="50%" text-anchor="middle" font-family="sans-serif" font-weight="bold" '
+    'font-size="40" fill="#9c2f4f" fill-opacity="0.25">EXPLORATORY</text>'
+)
+# What the desk shares with the stages' rooms, so that the same cell gives the same output.
+DESK = {
+    "TZ": "UTC",
+    "LC_ALL": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "SOURCE_DATE_EPOCH": "0",
+    "MATPLOTLIBRC": str(Path(__file__).parent / "matplotlibrc"),
+}
 
 
 class QuietFormatter(DisplayFormatter):
@@ -37,24 +56,53 @@ class QuietFormatter(DisplayFormatter):
         """Return the forms of `obj` that may stand in a notebook."""
         columns = getattr(obj, "columns", None)
         if columns is not None and PERSONAL & {str(c) for c in columns}:
-            return {"text/plain": "row-level: not displayed"}, {}
+            return {"text/plain": HIDDEN}, {}
         shown, metadata = super().format(obj, include, exclude)
         if len(shown) > 1:
             shown.pop("text/plain", None)
         elif "text/plain" in shown:
             shown["text/plain"] = ADDRESS.sub("", shown["text/plain"])
-        return shown, metadata
+        if on_desk() and any(PSEUDONYM.search(str(form)) for form in shown.values()):
+            return {"text/plain": HIDDEN}, {}
+        return (stamped(shown) if "LEAP_EXPLORATORY" in os.environ else shown), metadata
+
+
+def on_desk() -> bool:
+    """Tell whether a person looks on: in a stage the runner refuses the whole notebook instead."""
+    return "LEAP_STAGE" not in os.environ
+
+
+def hushed(stream: Any) -> None:
+    """Let `stream` write no text that holds a pseudonym: a printed table is a row on screen."""
+    write = stream.write
+    stream.write = lambda text: write(f"{HIDDEN}\n" if PSEUDONYM.search(text) else text)
+
+
+def stamped(shown: dict[str, Any]) -> dict[str, Any]:
+    """Return the forms of an output with EXPLORATORY across figures and above all else."""
+    told = dict(shown)
+    if "image/svg+xml" in told:
+        told["image/svg+xml"] = told["image/svg+xml"].replace("</svg>", f"{WATERMARK}</svg>")
+    elif "text/html" in told:
+        told["text/html"] = f"<p><strong>{STAMP}</strong></p>{told['text/html']}"
+    elif "text/plain" in told:
+        told["text/plain"] = f"{STAMP}\n{told['text/plain']}"
+    return told
 
 
 class QuietShell(ZMQInteractiveShell):
-    """In a stage an unforeseen error says type, file and line: its message may quote a cell."""
+    """An expected error is its message alone; an unforeseen one in a stage only type and place.
+
+    A library's own message may quote a cell.
+    """
 
     def init_display_formatter(self) -> None:
         """Install the formatter that shows no row."""
         self.display_formatter = QuietFormatter(parent=self)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
-        if "LEAP_STAGE" in os.environ:
+        known = isinstance(evalue, errors.LeapError)
+        if known or not on_desk() or PSEUDONYM.search("\n".join(map(str, stb))):
             evalue = _quiet(etype, evalue)
             stb = [f"{etype.__name__}: {evalue}"]
         super()._showtraceback(etype, evalue, stb)
@@ -108,7 +156,8 @@ def _fonts() -> None:
 
 def main() -> None:
     """Start the kernel; in a stage guarded, and gone when its parent is gone."""
-    in_stage = "LEAP_STAGE" in os.environ
+    os.umask(0o077)  # what the desk writes is nobody else's, as in the pipeline
+    in_stage = not on_desk()
     if in_stage and sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     app = IPKernelApp.instance(kernel_class=QuietKernel)
@@ -118,28 +167,48 @@ def main() -> None:
         "metadata": {"Date": None, "Creator": None},
     }
     app.config.HistoryManager.enabled = not in_stage
+    # A folder in a warning would differ from clone to clone.
+    warnings.formatwarning = lambda message, category, filename, lineno, line=None: (
+        f"{Path(filename).name}:{lineno}: {category.__name__}: {message}\n"
+    )
     # ibis 12 asks pandas 3 for an option of pandas 2 at every memtable.
     warnings.filterwarnings("ignore", message=".*future.infer_string.*")
     app.initialize()
     if in_stage:
         _fonts()
         guard()
+    else:
+        hushed(sys.stdout)
+        hushed(sys.stderr)
+    # nbval sets it: it compares with what a stage shows.
+    if not in_stage and app.shell is not None and "LEAP_PROGRESS" not in os.environ:
+        for name in os.environ.get("LEAP_DESK", "").split():
+            app.shell.extension_manager.load_extension(name)
     app.start()
 
 
-def install(prefix: Path) -> Path:
-    """Install the kernel specification `leap` below `prefix`, and return its place."""
-    place = prefix / "share/jupyter/kernels/leap"
+def install(prefix: Path, extension: str = "") -> Path:
+    """Install the kernels `leap` and `leap-explore` below `prefix`, and return their place.
+
+    `extension` is loaded on the desk alone, never in a stage.
+    """
+    place = prefix / "share/jupyter/kernels"
+    _specify(place / "leap", "leap", DESK | {"LEAP_DESK": extension})
+    _specify(place / EXPLORE_KERNEL, "leap (exploratory)", DESK | {"LEAP_EXPLORATORY": "1"})
+    return place
+
+
+def _specify(place: Path, name: str, env: dict[str, str]) -> None:
     place.mkdir(parents=True, exist_ok=True)
     argv = [sys.executable, "-m", "leap_eval.pipeline.kernel", "-f", "{connection_file}"]
     spec = {
         "argv": argv,
-        "display_name": "leap",
+        "display_name": name,
+        "env": env,
         "language": "python",
         "metadata": {"debugger": False},
     }
     (place / "kernel.json").write_text(json.dumps(spec, indent=1) + "\n", encoding="utf-8")
-    return place
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from leap_eval.errors import LeakError, MissingInputError, StageError
 from leap_eval.pipeline.meter import Meter
 from leap_eval.pipeline.parameters import Plain, declared, parameters
 from leap_eval.pipeline.room import environment, programme
-from leap_eval.pipeline.stages import Stage, stage
+from leap_eval.pipeline.stages import Stage, exploratory, stage
 from leap_eval.settings import Params, load_params
 from leap_eval.store.files import write_bytes
 
@@ -77,6 +77,8 @@ def _notebook(wanted: Stage, root: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingInputError(f"{wanted.notebook} is not there; restore it from git")
     notebook: dict[str, Any] = json.loads(path.read_bytes())
+    if exploratory(notebook):
+        raise StageError(f"{wanted.notebook}: is exploratory, never a stage; restore it from git")
     tags = [
         t
         for c in notebook["cells"]

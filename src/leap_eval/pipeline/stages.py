@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from leap_eval.errors import StageError
+
+EXPLORE_KERNEL = "leap-explore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +81,11 @@ def stage(name: str) -> Stage:
             f"leap-eval run: {name} is no stage; there are {', '.join(s.name for s in STAGES)}"
         )
     return found
+
+
+def exploratory(notebook: dict[str, Any]) -> bool:
+    """Tell whether a notebook is one of `leap-eval explore`: never a stage, never a page."""
+    metadata = notebook.get("metadata", {})
+    kernel = metadata.get("kernelspec", {}).get("name")
+    status = metadata.get("leap", {}).get("status")
+    return bool(kernel == EXPLORE_KERNEL or status == "exploratory")

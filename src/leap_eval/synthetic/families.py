@@ -143,7 +143,9 @@ def _births(luck: Luck, family: Ints, rank: Ints) -> tuple[NDArray[Any], Ints, I
     return (START + month).astype("datetime64[D]") + day, month, pair
 
 
-def children(luck: Luck, n: int, fam: Families) -> Children:
+def children(
+    luck: Luck, n: int, fam: Families, leaving: tuple[float, float, float] | None = None
+) -> Children:
     """Draw children of these families, with their recorded background."""
     family, rank = _sizes(luck, n)
     birth, born, twin = _births(luck, family, rank)
@@ -163,7 +165,9 @@ def children(luck: Luck, n: int, fam: Families) -> Children:
     early_concern = -0.6 * u + 0.3 * dep + 0.7 * luck.normal("children/concern12", n)
     late_concern = -0.8 * u + 0.3 * dep + 0.6 * luck.normal("children/concern24", n)
     weak = luck.true("children/disability", 0.045 + 0.02 * male + 0.06 * (weeks < 32), n)
-    arrive, leave, moved = _residence(luck, n, dep, fam.ethnicity[family])
+    level, by_dep, by_u = leaving or (-5.05, 0.12, 0.0)
+    hazard = np.exp(level + by_dep * dep + by_u * u + 0.15 * (fam.ethnicity[family] == "C"))
+    arrive, leave, moved = _residence(luck, n, hazard)
     code, old = _homes(luck, family, fam)
     letters = fam.ethnicity[family].tolist()
     by_mother = luck.true("children/surname_of_mother", 0.5, n)[family]
@@ -185,12 +189,9 @@ def children(luck: Luck, n: int, fam: Families) -> Children:
     )  # fmt: skip
 
 
-def _residence(
-    luck: Luck, n: int, dep: Floats, code: NDArray[Any]
-) -> tuple[Floats, Floats, Floats]:
+def _residence(luck: Luck, n: int, hazard: Floats) -> tuple[Floats, Floats, Floats]:
     comes = luck.true("children/arrives", 0.18, n)
     arrive = np.where(comes, np.ceil(36 * luck.uniform("children/arrival", n) ** 1.6), -12.0)
-    hazard = np.exp(-5.05 + 0.12 * dep + 0.15 * (code == "C"))
     leave = np.floor(np.maximum(arrive, 0) + luck.exponential("children/leaving", n) / hazard) + 1
     leave = np.where(leave > 120, FOREVER, leave)
     homeless = luck.true("children/temporary", 0.06, n)

@@ -12,7 +12,7 @@ from scipy.special import ndtr
 from leap_eval.synthetic.families import DAYS, START, Children, Families
 from leap_eval.synthetic.places import LEAP_AREAS, places
 from leap_eval.synthetic.planted import Planted
-from leap_eval.synthetic.streams import Floats, Luck
+from leap_eval.synthetic.streams import Floats, Ints, Luck
 
 LAST_DAY = np.datetime64("2025-03-20")
 SCORES = {  # mean and spread of the ASQ-3 scores
@@ -38,7 +38,7 @@ class Latent:
     recorded: dict[str, NDArray[np.bool_]]
 
 
-def latent(p: Planted, luck: Luck, fam: Families, kids: Children) -> Latent:
+def latent(p: Planted, luck: Luck, fam: Families, kids: Children, starts: Ints) -> Latent:
     """Draw baselines, days of measurement, and which results are recorded."""
     n, f = len(kids.family), kids.family
     common = (
@@ -61,7 +61,8 @@ def latent(p: Planted, luck: Luck, fam: Families, kids: Children) -> Latent:
     }
     for dim, measure in MEASURE.items():
         base[dim] = base[dim] - 0.10 * lockdown[measure]
-    return Latent(base, age, day, _recorded(luck, fam, kids, age, day, lockdown))
+    pull = {m: _pull(p, kids, fam, base, age[m], starts, m) for m in age}
+    return Latent(base, age, day, _recorded(luck, kids, age, day, lockdown, pull))
 
 
 def _days(luck: Luck, kids: Children) -> tuple[dict[str, Floats], dict[str, NDArray[Any]]]:
@@ -83,9 +84,24 @@ def _days(luck: Luck, kids: Children) -> tuple[dict[str, Floats], dict[str, NDAr
     return age, day
 
 
+def _pull(
+    p: Planted, kids: Children, fam: Families, base: dict[str, Floats], age: Floats,
+    starts: Ints, measure: str,
+) -> Floats:  # fmt: skip
+    """Return what moves the logit of being recorded, besides its level."""
+    pull = -0.25 * places().z[kids.area] - 0.2 * fam.eal[kids.family] - 0.15 * (kids.need >= 1)
+    pull = pull + 0.2
+    if p.recorded_by_score:
+        dims = [d for d, m in MEASURE.items() if m == measure]
+        pull = p.recorded_by_score[0] - 1.5 + p.recorded_by_score[1] * base[dims[0]]
+    for service, extra in p.served.items():
+        pull = pull + extra * (starts[:, list(p.services).index(service)] < age)
+    return np.asarray(pull)
+
+
 def _recorded(
-    luck: Luck, fam: Families, kids: Children, age: dict[str, Floats],
-    day: dict[str, NDArray[Any]], lockdown: dict[str, NDArray[np.bool_]],
+    luck: Luck, kids: Children, age: dict[str, Floats], day: dict[str, NDArray[Any]],
+    lockdown: dict[str, NDArray[np.bool_]], pull: dict[str, Floats],
 ) -> dict[str, NDArray[np.bool_]]:  # fmt: skip
     n = len(kids.family)
     year = {m: d.astype("datetime64[Y]").astype(int) + 1970 for m, d in day.items()}
@@ -96,11 +112,10 @@ def _recorded(
         "gld": 0.94 * np.isin(year["gld"], (2022, 2023, 2024)),
         "ncmp": np.where(year["ncmp"] == 2021, 0.10, 0.93),
     }  # fmt: skip
-    pull = -0.25 * places().z[kids.area] - 0.2 * fam.eal[kids.family] - 0.15 * (kids.need >= 1)
     found = {}
     for m, chance in sorted(share.items()):
         c = np.clip(np.asarray(chance, dtype=float), 1e-9, 1 - 1e-9)
-        logit = np.log(c / (1 - c)) + pull + 0.2
+        logit = np.log(c / (1 - c)) + pull[m]
         here = (kids.arrive <= age[m]) & (age[m] < kids.leave) & (day[m] <= LAST_DAY)
         here &= day[m] >= np.datetime64("2015-04-01")
         found[m] = here & luck.true(f"outcomes/recorded/{m}", 1 / (1 + np.exp(-logit)), n)

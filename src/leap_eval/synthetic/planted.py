@@ -51,7 +51,12 @@ class Planted(Strict):
     threshold: tuple[str, ...]
     linear: dict[str, float]
     dirt: dict[str, float]
-    hidden: dict[str, float] = {}
+    hidden: dict[str, float] = {}  # log hazard of a service, by development nobody records
+    # Monthly log hazard of leaving: level, deprivation, development.
+    leaving: tuple[float, float, float] | None = None
+    recorded_by_score: tuple[float, float] | None = None  # logit: level, latent score
+    served: dict[str, float] = {}  # logit of being recorded, added where the service began before
+    hole: dict[str, int] = {}  # a service only, and nearly always, up to this deprivation decile
 
 
 def scenarios() -> list[str]:

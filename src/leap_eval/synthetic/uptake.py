@@ -74,6 +74,9 @@ def process(p: Planted, luck: Luck, fam: Families, kids: Children) -> Process:
     log += np.outer(kids.area >= LEAP_AREAS, outside)
     only = np.where(np.arange(len(names)) == events, p.events_only[1], p.events_only[0])
     log += np.outer(fam.events_only[f], only)
+    for service, decile in p.hole.items():
+        within = places().decile[kids.area] <= decile
+        log[:, names.index(service)] += np.where(within, 1.5, -30.0)
     young = (fam.dep[f] * 0 + _mother_age(fam, kids)) < 22
     log[:, names.index("family_nurse")] += np.where(young, 2.5, -3.0)
     return Process(

@@ -38,7 +38,7 @@ def draw(p: Planted, seed: int, children_: int = 15_000, borough: int = 0) -> Wo
         raise SettingsError("--children: must lie between 500 and 200000")
     luck = Luck(seed, borough)
     fam = families(luck, round(1.1 * children_))
-    kids = children(luck, children_, fam)
+    kids = children(luck, children_, fam, p.leaving)
     q = uptake.process(p, luck, fam, kids)
     ages = uptake.months_of(p)
     state, at, since = uptake.begin(q), {}, uptake.FIRST
@@ -47,5 +47,5 @@ def draw(p: Planted, seed: int, children_: int = 15_000, borough: int = 0) -> Wo
         at[stop], since = state.copy(), stop
     return World(
         p, luck, fam, kids, q, uptake.doses(p, luck, fam, kids), at, state.starts,
-        latent(p, luck, fam, kids),
+        latent(p, luck, fam, kids, state.starts),
     )  # fmt: skip

@@ -10,7 +10,7 @@ CUTS = {"name": 14, "name2": 10, "date": 8, "postcode": 7}
 SHORT = 5
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=20_000)
 def neighbourhood(value: str, deletions: int, cut: int) -> tuple[str, ...]:
     """Return the value cut to `cut` letters and every string got by deleting up to `deletions`.
 

@@ -1,9 +1,10 @@
-"""Forest and synergy: differences with both kinds of limits, and pairs of services."""
+"""Forest and dose: differences with both kinds of limits, and by amount."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from leap_eval.findings.figures.style import (
@@ -12,125 +13,135 @@ from leap_eval.findings.figures.style import (
     GREY,
     INK,
     PAPER,
-    PURPLE,
+    SMALL,
+    across,
     canvas,
     finished,
 )  # fmt: skip
 from leap_eval.findings.release import Row
-from leap_eval.findings.words import JOIN, effect, label, scale
+from leap_eval.findings.words import effect, label, number, say, scale
 from leap_eval.reference.labels import figures
 
-Estimate = tuple[str, Row, Row]  # what it is called, joint row, pointwise row
+LEFT, RIGHT, GRADE, SIZE = 8, 290, 316, 394
+ROW, TRACK = 35, 23  # a row's height, and where in it the line lies
 
 
 def forest(
-    told: Sequence[Estimate], unit: str, better: str, prefix: str, title: str, words: str, *,
-    demo: bool,
+    parts: Sequence[tuple[str, Sequence[tuple[str, Row, Row]]]], unit: str, better: str,
+    prefix: str, title: str, words: str, *, demo: bool,
 ) -> str:  # fmt: skip
-    """Draw a point, the pointwise limits thick and the joint band thin, and the grade's letter."""
+    """Draw, part by part: name, point, pointwise limits thick, joint band thin, grade, number.
+
+    Each line is (name, row of the joint band, row of the pointwise limits). The mark of a
+    difference pooled over combinations is hollow.
+    """
     rule = figures()["forest"][unit]
-    height = 25 * len(told) + 84
-    with canvas(720, height) as figure:
-        axes = figure.add_axes((0.41, 46 / height, 0.42, 1 - 72 / height))
-        axes.axvspan(-rule["small"], rule["small"], color=FAINT, alpha=0.55, lw=0)
-        axes.axvline(0, color=INK, lw=1)
-        for i, (_, joint, alone) in enumerate(told):
-            _mark(axes, i, joint, alone, rule["limits"])
-        axes.set_xlim(*rule["limits"])
-        axes.set_ylim(len(told) - 0.4, -0.6)
-        axes.set_yticks(range(len(told)), [name for name, *_ in told])
-        axes.set_xticks(
-            rule["ticks"], [f"{t:+g}".replace("-", "−") if t else "0" for t in rule["ticks"]]
-        )
-        axes.tick_params(length=0)
-        axes.set_xlabel(f"difference in {label('unit', unit)}; {better}", fontsize=9)
-        for side in ("left",):
-            axes.spines[side].set_visible(False)
-        axes.text(
-            1.02, 1.01, "grade", transform=axes.transAxes, fontsize=8.5, color=GREY, va="bottom"
-        )
-        axes.text(
-            1.17,
-            1.01,
-            "difference",
-            transform=axes.transAxes,
-            fontsize=8.5,
-            color=GREY,
-            va="bottom",
-        )
+    lines = sum(len(told) for _, told in parts)
+    height = ROW * lines + 24 * sum(bool(head) for head, _ in parts) + 56
+    with canvas(height) as (figure, axes):
+        axes.text(GRADE, 8, say("grade"), ha="center", va="center", fontsize=SMALL, color=GREY)
+        axes.text(SIZE, 8, say("size"), ha="right", va="center", fontsize=SMALL, color=GREY)
+        y, count = 14.0, 0
+        for head, told in parts:
+            if head:
+                axes.text(0, y + 12, head, va="center", fontsize=SMALL, color=GREY, weight="bold")
+                y += 24
+            for name, joint, alone in told:
+                _line(axes, y, count, name, joint, alone, rule)
+                y, count = y + ROW, count + 1
+        _axis(axes, y + 2, rule, say("axis", unit=label("unit", unit), better=better))
         return finished(figure, prefix, title, words, demo=demo)
 
 
-def _mark(axes, i, joint, alone, limits) -> None:  # type: ignore[no-untyped-def]
-    across = axes.get_yaxis_transform()
-    axes.text(1.06, i, joint["grade"], transform=across, ha="center", va="center", weight="bold")
+def _axis(axes: Axes, y: float, rule: dict[str, Sequence[float]], words: str) -> None:
+    axes.plot([LEFT, RIGHT], [y, y], color=GREY, lw=0.8)
+    for tick in rule["ticks"]:
+        x = across(tick, rule["limits"], LEFT, RIGHT)
+        axes.plot([x, x], [y, y + 4], color=GREY, lw=0.8)
+        text = f"{tick:+g}".replace("-", "−") if tick else "0"
+        axes.text(x, y + 6, text, ha="center", va="top", fontsize=SMALL)
+    axes.text((LEFT + RIGHT) / 2, y + 22, words, ha="center", va="top", fontsize=SMALL, color=GREY)
+
+
+def _line(axes: Axes, y: float, count: int, name: str, joint: Row, alone: Row, rule) -> None:  # type: ignore[no-untyped-def]
+    limits, level = rule["limits"], y + TRACK
+    small = [across(s * rule["small"], limits, LEFT, RIGHT) for s in (-1, 1)]
+    zero = across(0, limits, LEFT, RIGHT)
+    axes.add_patch(
+        Rectangle((small[0], level - 7), small[1] - small[0], 14, color=FAINT, alpha=0.6, lw=0)
+    )
+    axes.plot([zero, zero], [level - 9, level + 9], color=INK, lw=1)
+    axes.text(0, y + 8, name, va="center")
+    axes.text(GRADE, level - 4, joint["grade"], ha="center", va="center", weight="bold")
     if not joint["value"]:
-        text = "c, withheld" if joint["marker"] == "c" else "not estimated"
-        axes.text(0, i, text, ha="center", va="center", fontsize=8.5, color=GREY)
+        text = say("hidden" if joint["marker"] == "c" else "not_made")
+        axes.text(SIZE, level - 4, text, ha="right", va="center", fontsize=SMALL, color=GREY)
         return
-    unit = joint["unit"]
-    colour = GREY if joint["grade"] == "D" else BLUE
-    for row, width in ((joint, 1.4), (alone, 4.5)):
+    unit, colour = joint["unit"], GREY if joint["grade"] == "D" else BLUE
+    for row, width in ((joint, 1.4), (alone, 5)):
         if row["low"] and row["high"]:
             ends = [
-                min(max(scale(float(row[k]), unit), limits[0]), limits[1]) for k in ("low", "high")
+                across(scale(float(row[k]), unit), limits, LEFT, RIGHT) for k in ("low", "high")
             ]
-            axes.plot(ends, [i, i], color=colour, lw=width, solid_capstyle="butt")
-    value = scale(float(joint["value"]), unit)
+            axes.plot(ends, [level, level], color=colour, lw=width, solid_capstyle="butt")
     axes.plot(
-        [min(max(value, limits[0]), limits[1])], [i], "o", color=colour, ms=7.5,
-        markeredgecolor=PAPER, markeredgewidth=1.2, gid=f"row-{i}",
+        [across(scale(float(joint["value"]), unit), limits, LEFT, RIGHT)], [level], "o", ms=8.5,
+        color=colour, mfc=PAPER if joint["family"] == "service" else colour,
+        mec=colour if joint["family"] == "service" else PAPER, mew=1.6, gid=f"row-{count}",
     )  # fmt: skip
-    axes.text(1.17, i, effect(float(joint["value"]), unit), transform=across, va="center")
+    text = effect(float(joint["value"]), unit)
+    axes.text(SIZE, level - 4, text, ha="right", va="center", weight="bold")
 
 
-def synergy(rows: Sequence[Row], prefix: str, title: str, words: str, *, demo: bool) -> str:
-    """Draw services by services, what both together give beyond both alone, in each square."""
-    services = sorted({s for r in rows for s in r["contrast"].split(JOIN)})
-    n = len(services)
-    height = 74 * n + 24
-    with canvas(680, height) as figure:
-        axes = figure.add_axes((0.29, 0.1, 0.7, 0.88))
-        for number, row in enumerate(rows):
-            a, b = sorted(services.index(s) for s in row["contrast"].split(JOIN))
-            _cell(axes, a, b, number, row)
-        axes.set_xlim(0, n - 1)
-        axes.set_ylim(n, 1)
-        axes.set_xticks(
-            [i + 0.5 for i in range(n - 1)], [label("service", s) for s in services[:-1]]
-        )
-        axes.set_yticks([i + 0.5 for i in range(1, n)], [label("service", s) for s in services[1:]])
-        axes.tick_params(length=0)
-        for side in ("left", "bottom"):
-            axes.spines[side].set_visible(False)
+def dose(
+    told: Sequence[tuple[str, Row, Row | None]], unit: str, axis: str, prefix: str, title: str,
+    words: str, *, demo: bool,
+) -> str:  # fmt: skip
+    """Draw the difference by declared bin with its joint band, over bars of released counts.
+
+    Each bin is (name, row of the estimate, row of its count of children).
+    """
+    rule = figures()["forest"][unit]
+    top, foot, bars = 14, 154, 60
+    counts = [float(n["value"] or 0) if n else 0.0 for _, _, n in told]
+    with canvas(foot + bars + 62) as (figure, axes):
+        for tick in rule["ticks"]:
+            y = across(-tick, [-rule["limits"][1], -rule["limits"][0]], top, foot)
+            axes.plot(
+                [40, 396], [y, y], color=INK if not tick else FAINT, lw=1 if not tick else 0.8
+            )
+            text = f"{tick:+g}".replace("-", "−") if tick else "0"
+            axes.text(34, y, text, ha="right", va="center", fontsize=SMALL)
+        gap = 356 / max(len(told), 3)
+        for i, (name, row, n) in enumerate(told):
+            x = 40 + gap * (i + 0.5)
+            _point(axes, x, i, row, rule, (top, foot))
+            tall = (bars - 18) * counts[i] / max([*counts, 1])
+            floor = foot + bars
+            axes.add_patch(Rectangle((x - 16, floor - tall), 32, tall, color=FAINT, lw=0))
+            if n:
+                text = number(n["value"], n["measure"]) if n["value"] else n["marker"]
+                axes.text(x, floor - tall - 3, text, ha="center", va="bottom", fontsize=SMALL)
+            axes.text(x, floor + 6, name, ha="center", va="top")
+        axes.text(218, foot + bars + 26, axis, ha="center", va="top", fontsize=SMALL, color=GREY)
+        heading = say("size")
+        axes.text(0, 4, heading, va="center", fontsize=SMALL, color=GREY)
         return finished(figure, prefix, title, words, demo=demo)
 
 
-def _cell(axes, a, b, number, row) -> None:  # type: ignore[no-untyped-def]
-    empty = not row["value"]
-    credible = row["grade"] in "ABC"
-    colour = (BLUE if float(row["value"] or 0) > 0 else PURPLE) if credible else PAPER
-    axes.add_patch(
-        Rectangle(
-            (a + 0.03, b + 0.03), 0.94, 0.94, facecolor=colour, edgecolor=GREY, lw=1,
-            hatch="////" if empty else None, gid=f"row-{number}",
-        )
-    )  # fmt: skip
-    ink = PAPER if credible else INK
-    text = (
-        ("c" if row["marker"] == "c" else "x")
-        if empty
-        else effect(float(row["value"]), row["unit"])
+def _point(axes: Axes, x: float, i: int, row: Row, rule, ends) -> None:  # type: ignore[no-untyped-def]
+    if not row["value"]:
+        axes.text(x, sum(ends) / 2, row["marker"] or "x", ha="center", va="center")
+        return
+    limits = [-rule["limits"][1], -rule["limits"][0]]
+
+    def down(text: str) -> float:
+        return across(-scale(float(text), row["unit"]), limits, *ends)
+
+    if row["low"] and row["high"]:
+        axes.plot([x, x], [down(row["low"]), down(row["high"])], color=BLUE, lw=1.6)
+    axes.plot(
+        [x], [down(row["value"])], "o", ms=8.5, color=BLUE, mec=PAPER, mew=1.2, gid=f"row-{i}"
     )
-    axes.text(
-        a + 0.5, b + 0.42, text, ha="center", va="center", weight="bold", color=ink, fontsize=12
-    )
-    axes.text(
-        a + 0.5,
-        b + 0.74,
-        f"grade {row['grade']}",
-        ha="center",
-        va="center",
-        color=ink,
-        fontsize=8.5,
-    )
+    text = effect(float(row["value"]), row["unit"])
+    axes.text(x + 8, down(row["value"]), text, va="center", fontsize=SMALL, weight="bold")

@@ -3,102 +3,118 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from leap_eval.findings.figures.style import (
     BLUE,
-    FAINT,
     GREY,
     INK,
     PAPER,
     SHADES,
+    SMALL,
     canvas,
     finished,
+    wrapped,
 )  # fmt: skip
 from leap_eval.findings.release import Row
-from leap_eval.findings.words import label, shown, step
+from leap_eval.findings.words import label, say, shown
 from leap_eval.reference.labels import figures, wards
+
+SIDE, TALL = 98, 50
+WHOLE = ("sent_records", "linked_children")
+FROM, TO = 184, 352  # where bars begin and the longest ends
 
 
 def squares(rows: Sequence[Row], prefix: str, title: str, words: str, *, demo: bool) -> str:
     """Draw wards at fixed places; shade by declared classes, hatched where withheld."""
     places, classes = wards(), figures()["reach_map"]["classes"]
-    with canvas(520, 560) as figure:
-        axes = figure.add_axes((0.01, 0.02, 0.98, 0.97))
-        axes.set_xlim(-0.05, 4.05)
-        axes.set_ylim(8.72, -0.05)
-        axes.axis("off")
+    deep = max(y for _, y in places.values()) + 1
+    with canvas(deep * TALL + 44) as (figure, axes):
         for number, row in enumerate(rows):
             if row["ward"] in places:
                 _square(axes, number, row, places[row["ward"]], classes)
-        _legend(axes, classes)
+        _legend(axes, classes, deep * TALL + 10)
         return finished(figure, prefix, title, words, demo=demo)
 
 
-def _square(axes, number, row, place, classes) -> None:  # type: ignore[no-untyped-def]
-    x, y = place
+def _square(
+    axes: Axes, number: int, row: Row, place: tuple[int, int], classes: Sequence[int]
+) -> None:
+    x, y = place[0] * 100 + 1, place[1] * TALL + 1
     withheld = row["value"] == ""
     level = 0 if withheld else sum(float(row["value"]) >= c for c in classes)
-    ground = PAPER if withheld else SHADES[level]
     ink = PAPER if level > 3 else INK
     axes.add_patch(
         Rectangle(
-            (x + 0.02, y + 0.02), 0.96, 0.96, facecolor=ground, edgecolor=GREY, linewidth=1,
-            hatch="////" if withheld else None, gid=f"row-{number}",
+            (x, y), SIDE, TALL - 2, facecolor=PAPER if withheld else SHADES[level], edgecolor=GREY,
+            linewidth=0.8, hatch="////" if withheld else None, gid=f"row-{number}",
         )
     )  # fmt: skip
-    name = label("ward", row["ward"]).replace(" ", "\n", 1)
-    axes.text(x + 0.5, y + 0.38, name, ha="center", va="center", fontsize=9.5, color=ink)
+    name = label("ward", row["ward"])
+    axes.text(x + SIDE / 2, y + 15, name, ha="center", va="center", fontsize=10.5, color=ink)
     axes.text(
-        x + 0.5, y + 0.78, shown(row), ha="center", va="center", fontsize=12.5, color=ink,
+        x + SIDE / 2, y + 34, shown(row), ha="center", va="center", fontsize=13, color=ink,
         weight="bold",
     )  # fmt: skip
 
 
-def _legend(axes, classes) -> None:  # type: ignore[no-untyped-def]
-    words = [f"under {classes[0]:,}", *(f"{c:,} or more" for c in classes)]
+def _legend(axes: Axes, classes: Sequence[int], top: float) -> None:
+    words = [say("legend_under", n=f"{classes[0]:,}")]
+    words += [say("legend_least", n=f"{c:,}") for c in classes]
     for i, text in enumerate(words):
-        y = 8.12 + 0.2 * (i // 4)
-        x = 0.05 + (i % 4) * 1.0
-        axes.add_patch(
-            Rectangle((x, y), 0.16, 0.14, facecolor=SHADES[i], edgecolor=GREY, linewidth=0.6)
-        )
-        axes.text(x + 0.2, y + 0.07, text, fontsize=8, va="center")
-    axes.add_patch(
-        Rectangle((2.05, 8.32), 0.16, 0.14, facecolor=PAPER, edgecolor=GREY, hatch="////", lw=0.6)
-    )
-    axes.text(2.25, 8.39, "c: withheld to protect children", fontsize=8, va="center")
+        x, y = 2 + (i % 4) * 100, top + 16 * (i // 4)
+        axes.add_patch(Rectangle((x, y), 11, 10, facecolor=SHADES[i], edgecolor=GREY, lw=0.6))
+        axes.text(x + 15, y + 5, text, fontsize=9, va="center")
+    x, y = 202, top + 16
+    axes.add_patch(Rectangle((x, y), 11, 10, facecolor=PAPER, edgecolor=GREY, hatch="////", lw=0.6))
+    axes.text(x + 15, y + 5, say("legend_hidden"), fontsize=9, va="center")
 
 
 def bars(
     rows: Sequence[Row], names: Sequence[str], prefix: str, title: str, words: str, *, demo: bool
 ) -> str:
-    """Draw one bar a row with its number; no bar and `c` where withheld."""
-    height = (30 if any("\n" in n for n in names) else 22) * len(rows) + 30
-    with canvas(680, height) as figure:
-        axes = figure.add_axes((0.36, 22 / height, 0.54, 1 - 26 / height))
-        values = [float(r["value"]) if r["value"] else 0.0 for r in rows]
-        for i, (row, value) in enumerate(zip(rows, values, strict=True)):
-            axes.barh(i, value, height=0.66, color=BLUE, gid=f"row-{i}")
-            hatch = "c, withheld" if row["marker"] == "c" else shown(row)
-            axes.text(value + max([*values, 1]) * 0.012, i, hatch, va="center", fontsize=9.5)
-        axes.set_yticks(range(len(rows)), names)
-        axes.set_xticks([])
-        axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.tick_params(length=0)
-        axes.spines["bottom"].set_visible(False)
-        axes.spines["left"].set_color(FAINT)
+    """Draw one bar a row beside its name, with its number; no bar and `c` where withheld."""
+    lines = [wrapped(name, 27) for name in names]
+    tops = [0.0]
+    for line in lines:
+        tops.append(tops[-1] + 19 + 11 * line.count("\n"))
+    most = max([float(r["value"] or 0) for r in rows] + [1])
+    with canvas(tops[-1] + 4) as (figure, axes):
+        for i, (row, line) in enumerate(zip(rows, lines, strict=True)):
+            middle = (tops[i] + tops[i + 1]) / 2
+            axes.text(
+                FROM - 6, middle, line, ha="right", va="center", linespacing=1.05, fontsize=10.5
+            )
+            end = FROM + (TO - FROM) * float(row["value"] or 0) / most
+            axes.add_patch(
+                Rectangle((FROM, middle - 6), end - FROM, 12, color=BLUE, lw=0, gid=f"row-{i}")
+            )
+            text = say("hidden") if row["marker"] == "c" else shown(row)
+            axes.text(end + 5, middle, text, va="center")
+        axes.plot([FROM, FROM], [0, tops[-1]], color=GREY, lw=0.8)
         return finished(figure, prefix, title, words, demo=demo)
 
 
-def flow_names(rows: Sequence[Row]) -> list[str]:
-    """Name the steps, wrapped so that the longest fits beside its bar."""
-    return [_wrapped(step(r["step"])) for r in rows]
-
-
-def _wrapped(text: str) -> str:
-    if len(text) <= 36:
-        return text
-    cut = text.rfind(" ", 0, 36)
-    return f"{text[:cut]}\n{text[cut + 1 :]}"
+def flow(rows: Sequence[Row], names: Sequence[str], prefix: str, title: str, words: str, *,
+         demo: bool) -> str:  # fmt: skip
+    """Draw the steps downwards: what stays as a bar, what is left out set in and hollow."""
+    most = max([float(r["value"] or 0) for r in rows] + [1])
+    with canvas(37 * len(rows) + 2) as (figure, axes):
+        for i, (row, name) in enumerate(zip(rows, names, strict=True)):
+            aside = row["step"] not in WHOLE and not row["step"].endswith("_eligible")
+            x, y = (24 if aside else 0), 37 * i + 4
+            style: Any = {"fontsize": SMALL, "color": GREY} if aside else {"weight": "bold"}
+            axes.text(x, y, name, va="top", **style)
+            width = 330 * float(row["value"] or 0) / most
+            axes.add_patch(
+                Rectangle(
+                    (x, y + 17), max(width, 0.8), 9, facecolor=PAPER if aside else BLUE,
+                    edgecolor=GREY if aside else BLUE, lw=0.9, gid=f"row-{i}",
+                )
+            )  # fmt: skip
+            text = say("hidden") if row["marker"] == "c" else shown(row)
+            axes.text(x + width + 5, y + 21.5, text, va="center")
+        return finished(figure, prefix, title, words, demo=demo)

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from lxml import etree
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from leap_eval.findings.words import say
+
 SVG = "http://www.w3.org/2000/svg"
-# Names become classes, so that the page's style can lighten them in the dark.
+# The page's style knows these colours by their code, and lightens them in the dark.
 INK, GREY, FAINT, PAPER = "#1a1f24", "#59636e", "#d5dae0", "#ffffff"
 BLUE, RUST, GREEN, PURPLE = "#1f5a94", "#a8481a", "#24693f", "#743a88"
 SHADES = ("#eaf1f8", "#c9dcee", "#9cc0e0", "#5f97c9", "#1f5a94", "#123a63")
-PALETTE = {
-    INK: "ink", GREY: "grey", FAINT: "faint", PAPER: "paper", BLUE: "blue", RUST: "rust",
-    GREEN: "green", PURPLE: "purple",
-    **{c: f"s{i}" for i, c in enumerate(SHADES) if c != BLUE},
-}  # fmt: skip
 STYLE: Any = {
     "svg.fonttype": "none", "svg.hashsalt": "leap-eval", "font.family": "DejaVu Sans",
-    "font.size": 9.5, "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK,
+    "font.size": 11.5, "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK,
     "ytick.color": INK, "axes.edgecolor": GREY, "hatch.color": GREY, "hatch.linewidth": 0.8,
     "axes.spines.top": False, "axes.spines.right": False, "path.simplify": False,
 }  # fmt: skip
@@ -36,19 +35,40 @@ KEPT = {
 HOLDER = re.compile(r"url\(#([^)]+)\)")
 
 
+WIDTH = 400  # one width for every figure: legible on a phone, and two stand side by side elsewhere
+SMALL = 10
+FOOT = 16  # kept free under every drawing for the stamp
+
+
 @contextmanager
-def canvas(width: float, height: float) -> Iterator[Figure]:
-    """Give a figure of so many points."""
+def canvas(height: float) -> Iterator[tuple[Figure, Axes]]:
+    """Give a figure of so many points in height, and axes in points from its top left corner."""
     with mpl.rc_context(STYLE):
-        yield Figure(figsize=(width / 72, height / 72))
+        figure = Figure(figsize=(WIDTH / 72, (height + FOOT) / 72))
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_xlim(0, WIDTH)
+        axes.set_ylim(height + FOOT, 0)
+        axes.axis("off")
+        yield figure, axes
+
+
+def across(value: float, limits: Sequence[float], left: float, right: float) -> float:
+    """Place a value between two points; beyond the declared limits it stays at the edge."""
+    share = (min(max(value, limits[0]), limits[1]) - limits[0]) / (limits[1] - limits[0])
+    return left + share * (right - left)
+
+
+def wrapped(text: str, most: int) -> str:
+    """Break a text into lines of at most so many letters."""
+    return "\n".join(textwrap.wrap(text, most, break_long_words=False))
 
 
 def finished(figure: Figure, prefix: str, title: str, words: str, *, demo: bool) -> str:
     """Return the figure as SVG of drawing, text, title and description alone."""
     if demo:
         figure.text(
-            0.995, 0.003, "Pretend data: no real child", ha="right", va="bottom",
-            fontsize=8, color=RUST, style="italic",
+            0.995, 0.004, say("pretend"), ha="right", va="bottom", fontsize=8.5, color=RUST,
+            style="italic",
         )  # fmt: skip
     with mpl.rc_context(STYLE):
         held = io.BytesIO()
@@ -59,7 +79,7 @@ def finished(figure: Figure, prefix: str, title: str, words: str, *, demo: bool)
 def cleaned(raw: bytes, prefix: str, title: str, words: str) -> str:
     """Take out what matplotlib writes about itself; styles become attributes and classes."""
     tree: Any = etree.fromstring(raw, etree.XMLParser(remove_comments=True, remove_blank_text=True))
-    for name in ("metadata", "style"):
+    for name in ("metadata", "style", "clipPath"):
         for found in list(tree.iter(f"{{{SVG}}}{name}")):
             found.getparent().remove(found)
     for element in tree.iter():
@@ -69,6 +89,7 @@ def cleaned(raw: bytes, prefix: str, title: str, words: str) -> str:
     for key, value in (
         ("viewBox", box),
         ("role", "img"),
+        ("font-family", "DejaVu Sans"),
         ("aria-labelledby", f"{prefix}-t {prefix}-d"),
     ):
         told.set(key, value)
@@ -101,17 +122,11 @@ def _element(element: Any, prefix: str) -> None:
     for key, value in style.items():
         if key in KEPT:
             element.set(key, HOLDER.sub(rf"url(#{prefix}-\1)", value))
-    classes = []
-    for key in ("fill", "stroke"):
-        if name := PALETTE.get(element.get(key, "")):
-            classes.append(f"{key[0]}-{name}")
     if element.tag == f"{{{SVG}}}text":
-        element.set("font-family", "DejaVu Sans")
         if not element.get("fill"):
             element.set("fill", INK)
-            classes.append("f-ink")
-    if classes:
-        element.set("class", " ".join(classes))
+        if element.get("text-anchor") == "start":
+            del element.attrib["text-anchor"]
 
 
 def _font(text: str) -> dict[str, str]:
@@ -134,10 +149,10 @@ def _attribute(element: Any, key: str, prefix: str) -> None:
     elif key.endswith("}href"):
         del element.attrib[key]
         element.set("href", f"#{prefix}-{value[1:]}")
-    elif key == "clip-path":
-        del element.attrib[key]  # nothing is drawn outside its axes
+    elif key == "clip-path" or (key == "transform" and value.startswith("rotate(-0 ")):
+        del element.attrib[key]  # nothing is drawn outside its axes, or turned by nothing
     elif key in ("transform", "d", "x", "y", "width", "height", "cx", "cy", "r"):
-        element.set(key, _rounded(value))
+        element.set(key, " ".join(_rounded(value).split()))
 
 
 def _target(element: Any) -> bool:

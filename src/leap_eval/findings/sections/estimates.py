@@ -1,164 +1,269 @@
-"""Estimates on a page: graded findings, forests, pairs, groups, balance and checks."""
+"""Estimates on a page: graded findings, forests, pairs, groups, amounts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leap_eval.findings.document import Card, Fold, Heading, Node, Picture, para
+from leap_eval.findings.document import Card, Fold, Heading, Listing, Node, Picture, Run, para
 from leap_eval.findings.figures import forest as drawn
-from leap_eval.findings.figures import love as balanced
-from leap_eval.findings.release import Output, Row
-from leap_eval.findings.sections.counts import folded
-from leap_eval.findings.tables import table
-from leap_eval.findings.words import effect, label, sentence, services, shown, subgroup
+from leap_eval.findings.figures import matrix
+from leap_eval.findings.release import Output, Release, Row
+from leap_eval.findings.tables import folded, table
+from leap_eval.findings.words import (
+    amount,
+    capital,
+    contrast,
+    effect,
+    label,
+    listed,
+    say,
+    sentence,
+    services,
+    shown,
+    subgroup,
+)
+from leap_eval.reference.labels import labels
 
-TOLD = ("combination", "service", "pair_named", "pair_scan")
+TOLD = ("combination", "service", "pair_named", "pair_scan", "dose", "breadth")
 FAMILIES = {"funder": TOLD[:3]}
 GRADED = ("A", "B", "C", "N")
+HEADS = {"combination": "exactly", "service": "any_use", "pair_named": "pairs",
+         "pair_scan": "pairs"}  # fmt: skip
+KEYS = ("outcome", "family", "contrast", "subgroup")
 
 
-def _joint(output: Output, outcome: str, families: Sequence[str]) -> list[Row]:
-    rows = [r for r in output.where(measure="estimate") if r["family"] in families]
-    rows = [r for r in rows if outcome in ("", r["outcome"])]
+def told_families(audience: str) -> tuple[str, ...]:
+    """Return the families of comparisons that an audience reads; its tables hold all."""
+    return FAMILIES.get(audience, TOLD)
+
+
+def joint(output: Output, outcome: str, families: Sequence[str]) -> list[Row]:
+    """Return the estimates of an outcome in the order of the plan."""
+    rows = [r for r in output.where(measure="estimate", outcome=outcome) if r["family"] in families]
     return sorted(rows, key=lambda r: families.index(r["family"]))
 
 
-def _beside(output: Output, row: Row, measure: str) -> Row | None:
-    keys = ("outcome", "family", "contrast", "subgroup")
-    found = output.where(measure=measure, **{k: row[k] for k in keys})
+def beside(output: Output, row: Row, measure: str) -> Row | None:
+    """Return another measure of the same contrast."""
+    found = output.where(measure=measure, **{k: row[k] for k in KEYS})
     return found[0] if found else None
 
 
-def headlines(output: Output, option: str, audience: str, demo: bool) -> tuple[Node, ...]:
+def headlines(release: Release, output: Output, option: str, audience: str) -> tuple[Node, ...]:
     """Tell each planned finding, in the order of the plan, never of size."""
-    families = FAMILIES.get(audience, TOLD)
-    outcomes = list(dict.fromkeys(r["outcome"] for r in output.rows))
     told: list[Node] = []
-    for outcome in outcomes:
-        rows = _joint(output, outcome, families)
-        told.append(Heading(3, _capital(label("outcome", outcome))))
+    open_: list[str] = []
+    empty: list[str] = []
+    untold: list[Row] = []
+    for outcome in dict.fromkeys(r["outcome"] for r in output.rows):
+        rows = joint(output, outcome, told_families(audience))
+        name = capital(label("outcome", outcome))
         graded = [r for r in rows if r["grade"] in GRADED and r["value"]]
         first = [r for r in graded if r["status"] == "prespecified" and r["grade"] != "C"]
-        told += [_card(output, r) for r in first] or [
-            para("We cannot tell yet: no difference is clear enough to name.")
-        ]
-        rest = tuple(_card(output, r) for r in graded if r not in first)
-        told += [Fold("Weaker signs, and what was looked at beyond the plan", rest)] if rest else []
-        untold = tuple(para(sentence(r, "")) for r in rows if r not in graded)
-        told += [Fold("Where we cannot tell", untold)] if untold else []
+        rest = tuple(_card(release, output, r) for r in graded if r not in first)
+        if first:
+            told += [Heading(3, name), *(_card(release, output, r) for r in first)]
+        elif any(r["value"] for r in rows):
+            open_.append(name)
+        else:
+            empty.append(name)
+        if rest:
+            told.append(Fold(say("further", outcome=label("outcome", outcome)), rest))
+        untold += [r for r in rows if r not in graded]
+    if open_ and not told:
+        told.append(para(say("cannot_all"), "big"))
+    for key, names in (("cannot", open_), ("no_result", empty)):
+        if names:
+            told += [para(say(key)), Listing(tuple((Run(name),) for name in names))]
+    if untold:
+        told.append(Fold(say("untold"), _untold(untold)))
     return tuple(told)
 
 
-def _card(output: Output, row: Row) -> Card:
-    n, least = _beside(output, row, "n_arm"), _beside(output, row, "mde80")
-    told = sentence(row, shown(n) if n else "x")
-    note = f"{_capital(label('family', row['family']))}; {label('status', row['status'])}."
-    if row["family"] == "combination":
-        note = f"Exactly these services of those compared; {label('status', row['status'])}."
-    if least and least["value"]:
-        unit = label("unit", row["unit"])
-        note += f" We could have seen a difference of {shown(least)} {unit} or more."
-    return Card(row["grade"], label("grade", row["grade"]), told, note)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def forest(output: Output, option: str, audience: str, demo: bool) -> tuple[Node, ...]:
-    """Show every difference on one outcome."""
-    rows = _joint(output, option, FAMILIES.get(audience, TOLD))
-    if not rows:
-        return (para("Not in this release: too few children."),)
-    what = label("outcome", option)
-    told = [(_short(r), r, _beside(output, r, "pointwise") or r) for r in rows]
-    title = f"Differences: {what}"
-    words = _alt(title, rows)
-    better = label("better", option)
-    svg = drawn.forest(told, rows[0]["unit"], better, f"forest-{option}", title, words, demo=demo)
-    shown_rows = [r for r in output.rows if r["outcome"] == option and r["family"] in TOLD]
-    kept = [r for r in shown_rows if r["measure"] in ("estimate", "n_arm", "mde80")]
-    kept = [r for r in kept if r["family"] in FAMILIES.get(audience, TOLD)]
-    grid = table(kept, f"differences on {what}", ("outcome", "subgroup"))
-    return Picture(svg, words, title), folded(grid, output)
-
-
-def _short(row: Row) -> str:
-    name = services(row["contrast"]).replace("Speech and Language Therapy", "Speech Therapy")
-    head = {"combination": "only ", "service": "", "pair_named": "pair: ", "pair_scan": "pair: "}
-    text = head.get(row["family"], "") + name
-    if len(text) <= 42:
-        return text
-    cut = text.rfind(" ", 0, 42)
-    return f"{text[:cut]}\n{text[cut + 1 :]}"
-
-
-def _alt(title: str, rows: Sequence[Row]) -> str:
-    told = [r for r in rows if r["value"]]
-    if not told:
-        return f"{title}. No difference could be estimated."
-    ordered = sorted(told, key=lambda r: float(r["value"]))
-    ends = [
-        f"{services(r['contrast'])} {effect(float(r['value']), r['unit'])} grade {r['grade']}"
-        for r in (ordered[0], ordered[-1])
-    ]
-    unit = label("unit", rows[0]["unit"])
-    return f"{title}, in {unit}, with limits and grades. Least: {ends[0]}. Most: {ends[1]}."[:300]
-
-
-def synergy(output: Output, option: str, audience: str, demo: bool) -> tuple[Node, ...]:
-    """Show what pairs give beyond both alone."""
-    rows = _joint(output, option, ("pair_named", "pair_scan"))
-    if not rows:
-        return (para("No pair of services was used by enough children to compare."),)
-    title = f"More or less than both alone: {label('outcome', option)}"
-    words = _alt(title, rows)
-    svg = drawn.synergy(rows, f"synergy-{option}", title, words, demo=demo)
-    return (Picture(svg, words, title),)
-
-
-def equity(output: Output, option: str, audience: str, demo: bool) -> tuple[Node, ...]:
-    """Show differences within groups of children."""
-    rows = _joint(output, option, ("subgroup",))
-    if not rows:
-        return (para("No group held enough children for a comparison of its own."),)
-    told: list[Node] = []
-    for service in dict.fromkeys(r["contrast"] for r in rows):
-        mine = [r for r in rows if r["contrast"] == service]
-        lines = [
-            (_capital(subgroup(r["subgroup"])), r, _beside(output, r, "pointwise") or r)
-            for r in mine
-        ]
-        title = f"{services(service)} by group: {label('outcome', option)}"
-        words = _alt(title, mine)
-        svg = drawn.forest(
-            lines, mine[0]["unit"], label("better", option), f"equity-{option}-{service}", title,
-            words, demo=demo,
-        )  # fmt: skip
-        told.append(Picture(svg, words, title))
-    return (
-        (*told[:2], Fold("Other services by group", tuple(told[2:]))) if told[2:] else tuple(told)
+def _untold(rows: Sequence[Row]) -> tuple[Node, ...]:
+    """List the comparisons without a conclusion by the reason why there is none."""
+    by_reason: dict[str, list[tuple[Run, ...]]] = {}
+    for row in rows:
+        reason = row["reason"] if row["reason"] in labels()["why"] else "rest"
+        by_reason.setdefault(label("why", reason), []).append((Run(sentence(row, "")),))
+    return tuple(
+        node
+        for why, items in by_reason.items()
+        for node in (para(say("untold_why", why=why)), Listing(tuple(items)))
     )
 
 
-def love(output: Output, option: str, audience: str, demo: bool) -> tuple[Node, ...]:
-    """Show how alike the groups were."""
-    told: list[Node] = []
-    for trial in dict.fromkeys(r["trial"] for r in output.rows):
-        rows = output.where(trial=trial)
-        title = f"How alike the groups are, from the {label('trial', trial)}"
-        words = (
-            f"{title}. For each thing known of a child, the largest difference over all groups, "
-            "before weighting and after. After weighting the differences should lie left of the "
-            "first dashed line."
-        )
-        told.append(
-            Picture(balanced.love(rows, f"love-{trial}", title, words, demo=demo), words, title)
-        )
-    grid = table(output.rows, "differences between groups before and after weighting")
-    return (*told, folded(grid, output)) if audience == "leap" else tuple(told)
+def _card(release: Release, output: Output, row: Row) -> Card:
+    n, least = beside(output, row, "n_arm"), beside(output, row, "mde80")
+    size = shown(n) if n else "x"
+    notes = [
+        say("standing", family=capital(label("family", row["family"])),
+            status=label("status", row["status"]))
+    ]  # fmt: skip
+    if "{n}" not in sentence(row, "{n}") and n and n["value"]:
+        notes.append(say("who", n=size))
+    if least and least["value"]:
+        notes.append(say("could_see", n=shown(least), unit=label("unit", row["unit"])))
+    notes += _checked(release, row)
+    return Card(row["grade"], label("grade", row["grade"]), sentence(row, size), tuple(notes))
 
 
-def checks(output: Output, option: str, audience: str, demo: bool) -> tuple[Node, ...]:
-    """Show the checks and what came out."""
-    return (folded(table(output.rows, "what each check came to"), output),)
+def _checked(release: Release, row: Row) -> list[str]:
+    if "checks" not in release.outputs:
+        return []
+    name = f"{row['family']}: {row['contrast']}"
+    rows = release.outputs["checks"].where(outcome=row["outcome"], contrast=name)
+    told = {
+        key: [label("check", r["check"]) for r in rows if r["code"] in codes]
+        for key, codes in (("warned", ("warn", "fail")), ("unrun", ("not_run",)))
+    }
+    made = [say(key, names=listed(names)) for key, names in told.items() if names]
+    return made if made or not rows else [say("all_pass")]
+
+
+def forest(release: Release, output: Output, option: str, audience: str) -> tuple[Node, ...]:
+    """Show every difference on one outcome."""
+    rows = [r for r in joint(output, option, told_families(audience)) if r["family"] in HEADS]
+    if not any(r["value"] for r in rows):
+        return ()
+    parts = [
+        (say(head), [_named(output, r, services(r["contrast"])) for r in mine])
+        for head in dict.fromkeys(HEADS.values())
+        if (mine := [r for r in rows if HEADS[r["family"]] == head])
+    ]
+    title = capital(label("outcome", option))
+    words = _alt(say("forest_alt", outcome=label("outcome", option), unit=_unit(rows)), rows)
+    data = folded(
+        _grid(output, rows, say("forest_table", outcome=label("outcome", option))), output
+    )
+    svg = drawn.forest(
+        parts, rows[0]["unit"], label("better", option), f"forest-{option}", title, words,
+        demo=release.demo,
+    )  # fmt: skip
+    return (Picture(svg, words, title, data),)
+
+
+def _named(output: Output, row: Row, name: str) -> tuple[str, Row, Row]:
+    return name, row, beside(output, row, "pointwise") or row
+
+
+def _unit(rows: Sequence[Row]) -> str:
+    return label("unit", rows[0]["unit"])
+
+
+def _grid(output: Output, rows: Sequence[Row], caption: str, by_group: bool = False):  # type: ignore[no-untyped-def]
+    wanted = {tuple(r[k] for k in KEYS) for r in rows}
+    kept = [
+        r for r in output.rows
+        if tuple(r[k] for k in KEYS) in wanted and r["measure"] in ("estimate", "n_arm", "mde80")
+    ]  # fmt: skip
+    return table(kept, caption, ("outcome",) if by_group else ("outcome", "subgroup"))
+
+
+def _alt(what: str, rows: Sequence[Row], key: str = "contrast") -> str:
+    told = sorted((r for r in rows if r["value"]), key=lambda r: float(r["value"]))
+    if not told:
+        return say("nothing_shown", what=what.rstrip("."))
+    least, most = told[0], told[-1]
+    ends = say(
+        "forest_ends", first=_end(least, key), n=effect(float(least["value"]), least["unit"]),
+        g=least["grade"], second=_end(most, key), m=effect(float(most["value"]), most["unit"]),
+        h=most["grade"],
+    )  # fmt: skip
+    return f"{what} {ends}"
+
+
+def _end(row: Row, key: str) -> str:
+    if key == "subgroup":
+        return subgroup(row["subgroup"])
+    return contrast(row["contrast"])
+
+
+def synergy(release: Release, output: Output, option: str, audience: str) -> tuple[Node, ...]:
+    """Show what pairs give beyond both alone."""
+    rows = joint(output, option, ("pair_named", "pair_scan"))
+    if not any(r["value"] for r in rows):
+        return (para(say("synergy_none", outcome=capital(label("outcome", option)))),)
+    what = label("outcome", option)
+    title = say("synergy", outcome=what)
+    words = _alt(say("synergy_alt", outcome=what, unit=_unit(rows)), rows)
+    svg = matrix.synergy(rows, f"synergy-{option}", title, words, demo=release.demo)
+    grid = _grid(output, rows, say("synergy_table", outcome=what))
+    return (Picture(svg, words, title, folded(grid, output)),)
+
+
+def equity(release: Release, output: Output, option: str, audience: str) -> tuple[Node, ...]:
+    """Show differences within groups of children, one small figure a service."""
+    rows = joint(output, option, ("subgroup",))
+    if not any(r["value"] for r in rows):
+        return (para(say("equity_none")),)
+    what, told = label("outcome", option), []
+    for service in dict.fromkeys(r["contrast"] for r in rows):
+        mine = [r for r in rows if r["contrast"] == service]
+        if any(r["value"] for r in mine):
+            told.append(_groups(release, output, option, service, mine, what))
+    if len(told) <= 2:
+        return tuple(told)
+    return *told[:2], Fold(say("equity_more"), tuple(told[2:]))
+
+
+def _groups(
+    release: Release, output: Output, option: str, service: str, rows: list[Row], what: str
+) -> Picture:
+    lines = [_named(output, r, capital(subgroup(r["subgroup"]))) for r in rows]
+    title = say("equity", services=services(service), outcome=what)
+    words = _alt(say("equity_alt", title=title), rows, "subgroup")
+    svg = drawn.forest(
+        [("", lines)], rows[0]["unit"], label("better", option), f"equity-{option}-{service}",
+        title, words, demo=release.demo,
+    )  # fmt: skip
+    grid = _grid(
+        output,
+        rows,
+        say("under", first=say("equity_table", outcome=what), second=services(service)),
+        True,
+    )
+    return Picture(svg, words, title, folded(grid, output))
+
+
+def dose(release: Release, output: Output, option: str, audience: str) -> tuple[Node, ...]:
+    """Show differences by how much of a service children had."""
+    rows = joint(output, option, ("dose",))
+    if not any(r["value"] for r in rows):
+        return (para(say("dose_none")),)
+    by_service: dict[str, list[Row]] = {}
+    for row in rows:
+        by_service.setdefault(amount(row["contrast"])[0], []).append(row)
+    return tuple(
+        _amounts(release, output, option, "dose", service, mine)
+        for service, mine in by_service.items()
+        if any(r["value"] for r in mine)
+    )
+
+
+def breadth(release: Release, output: Output, option: str, audience: str) -> tuple[Node, ...]:
+    """Show differences by how many services children started."""
+    rows = joint(output, option, ("breadth",))
+    if not any(r["value"] for r in rows):
+        return (para(say("breadth_none")),)
+    return (_amounts(release, output, option, "breadth", "", rows),)
+
+
+def _amounts(
+    release: Release, output: Output, option: str, kind: str, service: str, rows: list[Row]
+) -> Picture:
+    what = label("outcome", option)
+    slots = {"outcome": what} | ({"services": services(service)} if service else {})
+    title = say(kind, **slots)
+    words = _alt(say(f"{kind}_alt", unit=_unit(rows), **slots), rows)
+    told = [
+        (amount(r["contrast"])[1], r, beside(output, r, "n_arm"))
+        for r in rows
+        if not r["contrast"].endswith(":trend")
+    ]
+    svg = drawn.dose(
+        told, rows[0]["unit"], say(f"{kind}_axis"), f"{kind}-{option}-{service}".strip("-"), title,
+        words, demo=release.demo,
+    )  # fmt: skip
+    grid = _grid(output, rows, say(f"{kind}_table", outcome=what))
+    return Picture(svg, words, title, folded(grid, output))

@@ -1,0 +1,29 @@
+"""Several fillings and several dealings of the folds pooled into one answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from leap_eval.effects.aipw import Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pooled:
+    """C contrasts pooled: estimates, their total covariance, and what gaps add to it."""
+
+    theta: Floats  # (C,)
+    total: Floats  # (C, C)
+    share_missing: Floats  # (C,)
+    area: Floats  # (C, C): covariance with areas as clusters, as far as they differ
+
+
+def pool(thetas: Floats, within: Floats) -> tuple[Floats, Floats]:
+    """Pool m answers (m, C) and their mean covariance (C, C): Rubin 1987, total and between."""
+    m = len(thetas)
+    if m == 1:
+        return within, np.zeros_like(within)
+    apart = thetas - thetas.mean(axis=0)
+    between = (1 + 1 / m) * (apart.T @ apart) / (m - 1)
+    return within + between, between

@@ -1,0 +1,115 @@
+"""The headline, swept over fillings of the background and dealings of the folds, and pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from leap_eval.effects.aipw import ArmMeans, Floats, arm_means
+from leap_eval.effects.bands import clustered
+from leap_eval.effects.contrasts import Contrast, influences
+from leap_eval.effects.problem import Problem
+from leap_eval.effects.rubin import Pooled, pool
+from leap_eval.effects.surface import Background, background, ridge_surfaces
+from leap_eval.effects.trees import grown, tree_surfaces
+from leap_eval.errors import PlanError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """What does not depend on the outcome model."""
+
+    names: tuple[str, ...]
+    filled: Floats  # (M, n, p)
+    marks: Floats  # (n, q): where a gap was
+    weight: list[Floats]  # (n, A) of each dealing of the folds
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Swept:
+    """Pooled means, and the models of the first filling and dealing."""
+
+    means: ArmMeans
+    pooled: Pooled
+    given: Background
+    surfaces: dict[str, Floats]
+    rank: int
+
+
+def standard(x: Floats) -> Floats:
+    """Centre and scale every column; constant ones become 0."""
+    told: Floats = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-9)
+    return told
+
+
+def swept(asked: Problem, listed: list[Contrast], parts: Parts, seed: int) -> Swept:
+    """Estimate under every filling, each on the next dealing of the folds, and pool.
+
+    With one filling the influence is averaged over the dealings; with several, Rubin's
+    rules carry what the gaps (and the folds) add to the variance.
+    """
+    first: tuple[Background, dict[str, Floats], int] | None = None
+    phi, count = np.zeros(parts.weight[0].shape), 0
+    thetas, within, area = [], [], []
+    for repeat, given, surfaces, rank in _passes(asked, parts, seed):
+        first = first or (given, surfaces, rank)
+        means = arm_means(asked.y, surfaces["mixed"], parts.weight[repeat])
+        phi, count = phi + means.phi, count + 1
+        if len(parts.filled) > 1:
+            psi = influences(means.phi, listed)
+            thetas.append(psi.mean(axis=0))
+            within.append(clustered(psi - thetas[-1], asked.family))
+            area.append(clustered(psi - thetas[-1], asked.area))
+    phi = phi / count
+    if not np.isfinite(phi).all():
+        raise PlanError(
+            "effects: a model has not converged, no estimate is written; raise arms.minimum"
+        )
+    if len(parts.filled) == 1:
+        psi = influences(phi, listed)
+        thetas = [psi.mean(axis=0)]
+        within = [clustered(psi - thetas[0], asked.family)]
+        area = [clustered(psi - thetas[0], asked.area)]
+    total, between = pool(np.array(thetas), np.mean(within, axis=0))
+    pooled = Pooled(
+        theta=np.mean(thetas, axis=0),
+        total=total,
+        share_missing=np.diag(between) / np.diag(total),
+        area=np.mean(area, axis=0) + between,
+    )
+    assert first is not None
+    return Swept(ArmMeans(phi.mean(axis=0), phi), pooled, *first)
+
+
+def _passes(
+    asked: Problem, parts: Parts, seed: int
+) -> Iterator[tuple[int, Background, dict[str, Floats], int]]:
+    repeats = len(asked.folds)
+    everyone, gaps = np.ones(len(asked.y), bool), np.array(np.isnan(asked.x).any(axis=1), bool)
+    trees: dict[int, tuple[list[object], Floats]] = {}
+    for number in range(max(len(parts.filled), repeats)):
+        repeat = number % repeats
+        dealt = asked.repeat(repeat)
+        x = np.hstack([parts.filled[number % len(parts.filled)], parts.marks])
+        given = background(parts.names, x, dealt)
+        line, rank = ridge_surfaces(dealt, given)
+        if repeat not in trees:
+            models = grown(dealt, x, seed)
+            trees[repeat] = models, tree_surfaces(dealt, x, models, everyone)
+            tree = trees[repeat][1]
+        else:
+            # The trees stay; only children with a gap have other background in this filling.
+            models, tree = trees[repeat]
+            tree = tree.copy()
+            tree[gaps] = tree_surfaces(dealt, x, models, gaps)
+        yield repeat, given, _surfaces(asked, line, tree), rank
+
+
+def _surfaces(asked: Problem, line: Floats, tree: Floats) -> dict[str, Floats]:
+    tree = np.where(np.isnan(tree), line, tree)
+    if set(np.unique(asked.y[asked.recorded])) <= {0.0, 1.0}:
+        line, tree = np.clip(line, 0, 1), np.clip(tree, 0, 1)
+    level = np.full_like(line, float(np.nanmean(asked.y)))
+    return {"mixed": (line + tree) / 2, "ridge": line, "boosted": tree, "none": level}

@@ -1,0 +1,145 @@
+"""The engine's newer parts: calibrated weights, fillings, Rubin's rules, areas, the second mark."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
+
+from leap_eval.design.amounts import binned
+from leap_eval.effects.additive import toward_additive
+from leap_eval.effects.bands import cautious, of
+from leap_eval.effects.complete import impute
+from leap_eval.effects.rubin import pool
+from leap_eval.effects.surface import crossed, predicted
+from leap_eval.weighting import CLOSE, effective, imbalance, tilted
+
+
+def arm(seed, n=200, p=30):
+    rng = np.random.default_rng(seed)
+    return np.ones(n), rng.normal(0.1, 1.0, (n, p)) * rng.uniform(0.5, 2, p)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_tilted_weights_bring_every_background_within_the_tolerance(seed):
+    weight, x = arm(seed)
+    told = tilted(weight, x)
+    assert np.abs(imbalance(told, x)).max() <= CLOSE + 1e-3
+    assert told.min() >= 0
+    assert told.sum() == pytest.approx(weight.sum())
+
+
+def test_weights_that_balance_already_are_left_alone():
+    weight, x = arm(1)
+    assert tilted(weight, x - x.mean(axis=0)) is weight
+
+
+def test_the_effective_size_shows_the_price_of_balance():
+    weight, x = arm(2)
+    assert effective(tilted(weight, x)) < effective(weight) == len(weight)
+
+
+def test_background_that_no_child_of_the_arm_has_stays_out_of_balance():
+    weight, x = arm(3)
+    x[:, 0] = -0.3  # nobody in the arm has it: no weights can bring its mean to zero
+    told = tilted(weight, x)
+    assert np.isfinite(told).all()
+    assert abs(imbalance(told, x)[0]) == pytest.approx(0.3)
+
+
+def test_amounts_fall_into_the_bins_of_the_plan():
+    told = binned(np.array([0, 1, 2, 3, 5, 9, 10, 400]), ("1-2", "3-5", "6-9", "10+"))
+    assert told.tolist() == [-1, 0, 0, 1, 1, 2, 3, 3]
+    assert binned(np.array([0, 2, 7]), ("0", "1", "2", "3+")).tolist() == [0, 2, 3]
+
+
+def test_ridge_from_sums_of_products_is_ridge_on_the_rows():
+    rng = np.random.default_rng(4)
+    x, fold = rng.normal(size=(400, 6)), np.arange(400) % 5
+    y = x @ rng.normal(size=6) + rng.normal(size=400)
+    used = rng.random(400) < 0.8
+    for k, fitted in enumerate(crossed(x, y, fold, used)):
+        train = used & (fold != k)
+        n = train.sum()
+        errors = []
+        for penalty in np.logspace(-5, 1, 13):
+            theirs = Ridge(alpha=n * penalty).fit(x[train], y[train])
+            errors.append(np.abs(theirs.predict(x) - predicted(fitted, x)).max())
+        assert min(errors) < 1e-8
+
+
+def gaps(seed, n=4000):
+    rng = np.random.default_rng(seed)
+    need = rng.normal(size=n)
+    other = 0.5 * need + rng.normal(size=n)
+    started = rng.random(n) < 1 / (1 + np.exp(1 - need))
+    y = need + 0.2 * started + rng.normal(size=n)
+    told = np.where(rng.random(n) < 0.3, np.nan, need)
+    asked = SimpleNamespace(
+        x=np.column_stack([told, other]),
+        y=np.where(rng.random(n) < 0.1, np.nan, y),
+        started=started[:, None],
+        recorded=np.ones(n, bool),
+    )
+    return asked, need, y, started
+
+
+def test_fillings_keep_the_relation_of_background_and_outcome():
+    asked, need, y, _ = gaps(5)
+    filled = impute(asked, 1, m=4)
+    for x in filled:
+        assert np.corrcoef(x[:, 0], y)[0, 1] == pytest.approx(np.corrcoef(need, y)[0, 1], abs=0.03)
+    gap = np.isnan(asked.x[:, 0])
+    assert np.array_equal(filled[0][~gap], asked.x[~gap])
+    assert not np.array_equal(filled[0][gap], filled[1][gap])
+
+
+def test_adjusting_for_filled_background_takes_the_confounding_away():
+    asked, _, _, started = gaps(6)
+    seen = ~np.isnan(asked.y)
+    told = []
+    for x in impute(asked, 1, m=4):
+        matrix = np.column_stack([np.ones(len(x)), started, x])[seen]
+        told.append(np.linalg.lstsq(matrix, asked.y[seen], rcond=None)[0][1])
+    assert np.mean(told) == pytest.approx(0.2, abs=0.1)
+
+
+def test_nothing_missing_needs_one_filling_only():
+    asked, need, _, _ = gaps(7)
+    asked.x = np.column_stack([need, need])
+    assert impute(asked, 1).shape == (1, 4000, 2)
+
+
+def test_pooled_variance_follows_rubins_published_rule():
+    thetas = np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0]])
+    total, between = pool(thetas, np.eye(2))
+    assert total[0, 0] == pytest.approx(1 + (1 + 1 / 3) * 1.0)
+    assert (total[1, 1], between[1, 1]) == (1, 0)
+
+
+def test_few_areas_widen_the_band_and_many_leave_it():
+    family, area = np.eye(3), 0.5 * np.eye(3)
+    plain = of(np.zeros(3), family)
+    few, many = (cautious(np.zeros(3), family, area, n) for n in (24, 400))
+    assert few.crit > plain.crit == many.crit
+    assert cautious(np.zeros(3), family, 4 * np.eye(3), 400).se == pytest.approx([2, 2, 2])
+
+
+def test_estimates_that_agree_with_the_sum_of_services_are_pulled_to_it():
+    rng = np.random.default_rng(8)
+    truth = rng.normal(0, 0.1, 12)
+    additive = truth + rng.normal(0, 0.01, 12)
+    estimate = truth + rng.normal(0, 0.05, 12)
+    spread = np.diag(np.r_[np.full(12, 0.05**2), np.full(12, 0.01**2)])
+    told = toward_additive(estimate, additive, spread, 1.0).estimate
+    assert np.abs(told - truth).mean() < 0.65 * np.abs(estimate - truth).mean()
+
+
+def test_no_estimate_is_pulled_further_than_one_standard_error():
+    estimate = np.r_[1.0, np.zeros(11)]
+    spread = np.diag(np.r_[np.full(12, 0.05**2), np.full(12, 0.01**2)])
+    told = toward_additive(estimate, np.zeros(12), spread, 1.0).estimate
+    assert np.abs(told - estimate).max() <= 0.05 + 1e-9
