@@ -152,10 +152,14 @@ def our_flags(question: dict, missing: bool = True) -> dict[str, list[str]]:
 
 
 def _dominance(inside: pd.Series, rules) -> list[str]:
+    from leap_eval.disclosure import magnitude
+
+    if inside.empty:
+        return []
     first, second = sorted([*inside, 0.0], reverse=True)[:2]
-    whole, said = float(inside.sum()), rules.summaries.dominance
-    flags = ["nk"] if whole > 0 and 100 * (first + second) >= said.k * whole else []
-    return flags + (["p"] if first > 0 and 100 * (whole - first - second) < said.p * first else [])
+    told = [float(inside.sum())], [first], [second], rules
+    ways = {"nk": magnitude.leans, "p": magnitude.guessed}
+    return [name for name, rule in ways.items() if rule(*told)[0]]
 
 
 def asked(python: Path, tables: dict[str, dict], threshold: int) -> dict:
