@@ -152,10 +152,14 @@ def our_flags(question: dict, missing: bool = True) -> dict[str, list[str]]:
 
 
 def _dominance(inside: pd.Series, rules) -> list[str]:
+    from leap_eval.disclosure import magnitude
+
+    if inside.empty:
+        return []
     first, second = sorted([*inside, 0.0], reverse=True)[:2]
-    whole, said = float(inside.sum()), rules.summaries.dominance
-    flags = ["nk"] if whole > 0 and 100 * (first + second) >= said.k * whole else []
-    return flags + (["p"] if first > 0 and 100 * (whole - first - second) < said.p * first else [])
+    told = [float(inside.sum())], [first], [second], rules
+    ways = {"nk": magnitude.leans, "p": magnitude.guessed}
+    return [name for name, rule in ways.items() if rule(*told)[0]]
 
 
 def asked(python: Path, tables: dict[str, dict], threshold: int) -> dict:
@@ -231,7 +235,7 @@ def ours_hidden(table: np.ndarray) -> np.ndarray:
 # --- the verifier -------------------------------------------------------------------------------
 
 
-def verified(root: Path, many: int) -> dict:
+def verified(root: Path, many: int, first: int) -> dict:
     """Time the verifier on this workspace's release, and judge sound and tampered ledgers."""
     import disclose_world as world
 
@@ -251,7 +255,7 @@ def verified(root: Path, many: int) -> dict:
                  "release_sound": sound(told)}  # fmt: skip
     passed = caught = 0
     ways = (_byte, _stray, _missing, _forged, _cut, _head, _shown, _total)
-    for seed in range(many):
+    for seed in range(first, first + many):
         with tempfile.TemporaryDirectory() as folder:
             home = Path(folder)
             release = world.vetted(seed, 300 + 7 * (seed % 60))
@@ -466,7 +470,7 @@ def main() -> None:
     if told.covert or every:
         made |= covert(told.seed)
     if told.verify or every:
-        made["verify"] = verified(told.root, 8 if told.quick or every else told.ledgers)
+        made["verify"] = verified(told.root, 8 if told.quick or every else told.ledgers, told.seed)
     if told.acro:
         able = told.data and told.peer_python
         seeds = range(*map(int, told.seeds.split(":")))

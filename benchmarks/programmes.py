@@ -114,9 +114,10 @@ def release_(done: list[Release], release: Release, need: Any, own: Any) -> tupl
                 problem, found, targets.primary(problem, need), suppress.Effort(), b"x"
             )
             return entries.after(release, problem, pattern.withheld), conflicts
-        except suppress.Conflict:
+        except suppress.Conflict as conflict:
             conflicts += 1
-            release = replace(release, outputs=release.outputs[:-1])
+            last = [o for o in release.outputs if o.id in conflict.outputs][-1]
+            release = replace(release, outputs=tuple(o for o in release.outputs if o is not last))
     return release, conflicts
 
 

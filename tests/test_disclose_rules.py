@@ -124,6 +124,13 @@ def test_whoever_knows_the_second_part_cannot_come_near_the_first_in_a_sum_that_
     assert not passes or first == 0 or rest >= 0.0999 * first
 
 
+def test_a_sum_of_nothing_tells_of_everybody_and_fails():
+    assert magnitude.dominated([0, 500], [0, 30], [0, 20], preset("exact")).tolist() == [
+        True,
+        False,
+    ]
+
+
 def test_a_sum_smaller_than_its_parts_is_an_error_of_the_cube():
     with pytest.raises(DisclosureError, match="top1 and top2"):
         magnitude.dominated([10], [9], [8], preset("exact"))

@@ -9,24 +9,40 @@ from leap_eval.disclosure.rules import Rules
 from leap_eval.errors import DisclosureError
 
 Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 
 def dominated(total: ArrayLike, top1: ArrayLike, top2: ArrayLike, rules: Rules) -> Bools:
-    """Tell which sums lean on their two largest contributions.
+    """Tell which sums lean on their two largest contributions, by either rule."""
+    found: Bools = leans(total, top1, top2, rules) | guessed(total, top1, top2, rules)
+    return found
 
-    (n, k): the two make k % of the sum or more. p %: the second largest, knowing its own
-    part, could work out the largest to within p %.
+
+def leans(total: ArrayLike, top1: ArrayLike, top2: ArrayLike, rules: Rules) -> Bools:
+    """Tell which sums are to k % or more those of their two largest contributions."""
+    whole, first, second = _parts(total, top1, top2)
+    found: Bools = (whole > 0) & (100 * (first + second) >= rules.summaries.dominance.k * whole)
+    return found
+
+
+def guessed(total: ArrayLike, top1: ArrayLike, top2: ArrayLike, rules: Rules) -> Bools:
+    """Tell where the second largest could work out the largest to within p % of it.
+
+    A sum of nothing tells that everybody contributed nothing.
     """
+    whole, first, second = _parts(total, top1, top2)
+    rest = 100 * (whole - first - second)
+    found: Bools = (rest < rules.summaries.dominance.p * first) | (whole == 0)
+    return found
+
+
+def _parts(total: ArrayLike, top1: ArrayLike, top2: ArrayLike) -> tuple[Floats, Floats, Floats]:
     whole, first, second = (np.asarray(v, dtype=float) for v in (total, top1, top2))
     if np.any(first + second > whole * (1 + 1e-9)) or np.any(second > first) or np.any(second < 0):
         raise DisclosureError(
             "results/cubes: top1 and top2 must be the largest parts of sum; rerun the cube's stage"
         )
-    said = rules.summaries.dominance
-    leans = (whole > 0) & (100 * (first + second) >= said.k * whole)
-    guessed = (first > 0) & (100 * (whole - first - second) < said.p * first)
-    found: Bools = leans | guessed
-    return found
+    return whole, first, second
 
 
 def percentile_ok(n: int, share: float, rules: Rules) -> bool:

@@ -73,8 +73,10 @@ class Search:
         self.must = start(problem, first)
         self.free = problem.free & ~self.must
         self.cost = problem.weights
-        secret = draws(problem, draw) / (2 * max(int(self.free.sum()), 1))
-        self.secret = problem.weights * (1 + secret)
+        # Among equals: fewer children withheld, and a secret draw; together less than one cell.
+        mass = problem.truth / max(problem.truth.max(initial=0), 1)
+        wish = (draws(problem, draw) + mass) / (4 * max(int(self.free.sum()), 1))
+        self.secret = problem.weights * (1 + wish)
         self.attackers = attackers(problem, found)
         self.cuts = Cuts(self.must, self.free)
         self.best: Bools = self.must | self.free
@@ -139,7 +141,7 @@ def suppress(
     if proven:
         _secret(search, effort)
     cost = search.price(search.best)
-    bound = min(bound, cost)
+    bound = cost if proven else min(_rounded(search, bound), cost)
     gap = (cost - bound) / max(cost, 1e-9)
     method = "optimal" if proven else "within_gap" if gap <= effort.gap else "repaired"
     asked = sum(a.asked for a in search.attackers)
@@ -150,8 +152,8 @@ def _possible(search: Search) -> None:
     every = search.must | search.free
     if unsafe := search.opened(every.astype(float)):
         held = {int(i) for o in unsafe for b in (o.high, o.low) for i in np.flatnonzero(b.duals)}
-        held -= set(np.flatnonzero(every).tolist())
         names = search.problem.names.items()
+        # A withheld cell is in the way, too, where its marker says "not zero".
         outputs = dict.fromkeys(key[0] for key, row in names if row in held)
         outputs = outputs or dict.fromkeys(key[0] for key, _ in names)
         raise Conflict(tuple(outputs), tuple(search.problem.keys[i] for i in sorted(held)))
