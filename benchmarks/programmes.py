@@ -96,7 +96,7 @@ def run(told: Any) -> dict[str, Any]:
             total["withheld"] += distinct(done)
             total["joint"] += joint(whole, need, own)
         total["releases"] += len(done)
-        if seed % 20 == 19:
+        if seed % 5 == 4:
             print(seed + 1, total, file=sys.stderr, flush=True)
     ratio = total["withheld"] / max(total.pop("joint"), 1)
     seconds = {"slowest": round(slowest, 2), "seconds": round(time.process_time() - began, 1)}
