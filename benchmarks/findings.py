@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import html5lib
@@ -200,6 +201,7 @@ def contrast() -> float:
 
 def main() -> None:
     """Measure, and print one JSON line last."""
+    warnings.simplefilter("ignore")  # nbconvert does not know our blocks
     asked = argparse.ArgumentParser()
     asked.add_argument("--release", type=Path, default=ROOT / "release")
     asked.add_argument("--audience", nargs="*", default=["leap", "partners", "funder"])
@@ -235,7 +237,7 @@ def main() -> None:
         "pdf_untagged": sum(p["pdf_untagged"] for p in papers),
         "pdf_without_alt": sum(p["pdf_without_alt"] for p in papers),
         "differing_bytes": differing,
-        "nbconvert_addresses": len(set(re.findall(r"https?://[^\"' <>)]+\.js", lab))),
+        "nbconvert_addresses": len(set(re.findall(r"https://(?:cdn|unpkg)[^\"' <>)]+", lab))),
     }
     line |= hostile(args.hostile, args.seed) | scanned(args.seed, args.ordinary)
     if args.browser:

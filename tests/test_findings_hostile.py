@@ -2,6 +2,7 @@
 
 import copy
 import json
+import random
 
 import pytest
 from findings_hostile import REFUSED, SILENT, canaries, disguises, ordinary, pages
@@ -78,6 +79,7 @@ def test_the_scan_passes_the_page_that_the_exporter_makes(whole):
 
 ALONE = {
     "bytes": ("</h1>", "\u200b</h1>"),
+    "form": ("</nav>\n<main", "</nav><main "),
     "markup": ("</main>", "<img></main>"),
     "shell": ('<main id="main">', '<main id="main" class="zebedee">'),
     "policy": ("no-referrer", "unsafe-url"),
@@ -103,6 +105,23 @@ def test_switching_off_a_rule_of_the_scan_lets_its_page_through_that_rule(whole,
     monkeypatch.setattr(scan, "RULES", {rule: scan.RULES[rule]})
     assert found(made, told, again) == ()
     assert found(made.replace(old, new, 1), told, again)
+
+
+def test_a_page_for_nobody_we_know_is_refused_by_its_name(whole):
+    told, made, _ = whole
+    with pytest.raises(PageError, match="findings-AUDIENCE"):
+        checked(made, json.dumps(told).encode(), RELEASE, "press", FACTS)
+
+
+def test_hardly_any_change_of_one_character_passes_and_none_that_a_reader_sees(whole):
+    told, made, again = whole
+    draw = random.Random(1)
+    for _ in range(60):
+        place = draw.randrange(made.index("<body>"), len(made))
+        letter = draw.choice("abcXYZ019")
+        changed = made[:place] + letter + made[place + 1 :]
+        if changed != made:
+            assert found(changed, told, again), place
 
 
 def test_a_page_may_not_drop_a_table_or_show_one_of_another_audience(whole):

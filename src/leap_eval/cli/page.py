@@ -19,6 +19,14 @@ def register(app: typer.Typer) -> None:
     checks.command()(page)
 
 
+def _text(file: Path) -> str:
+    raw = file.read_bytes()
+    text = raw.decode("utf-8", errors="replace")
+    if text.encode() != raw:
+        raise PageError(f"{file.name}: is not UTF-8; make it again by `dvc repro findings`")
+    return text
+
+
 def page(
     file: Annotated[Path, typer.Argument(help="a page, findings-AUDIENCE.html")],
     release: Annotated[Path, typer.Option(help="the folder of the release")] = Path("release"),
@@ -33,8 +41,7 @@ def page(
         raise MissingInputError(f"{file.name} or manifest.json is not there; run `dvc repro`")
     places = [release / "manifest.json", *sorted(release.glob("tables/*.csv"))]
     files = {p.relative_to(release).as_posix(): p.read_bytes() for p in places}
-    text = file.read_text(encoding="utf-8")
-    found = checked(text, notebook.read_bytes(), files, audience, facts(root()))
+    found = checked(_text(file), notebook.read_bytes(), files, audience, facts(root()))
     if found:
         raise PageError("\n  ".join([f"{file.name}:", *(f"{b.place}: {b.rule}" for b in found)]))
     typer.echo(f"{file.name} holds nothing but its release", err=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from leap_eval.agreements.programme import Programme
 from leap_eval.errors import PageError
-from leap_eval.findings.exporter import as_html, every_section, sections, story
+from leap_eval.findings.exporter import AUDIENCES, as_html, every_section, sections, story
 from leap_eval.findings.pdf import render_pdf
 from leap_eval.findings.release import Release, opened
 from leap_eval.findings.scan import Breach, scan
@@ -34,6 +34,8 @@ def checked(
     page: str, notebook: bytes, files: Mapping[str, bytes], audience: str, told: dict[str, str]
 ) -> tuple[Breach, ...]:
     """Return the breaches of a page that somebody else hands in; everything is drawn again."""
+    if audience not in AUDIENCES:
+        raise PageError(f"a page is named findings-AUDIENCE.html: {', '.join(AUDIENCES)}")
     release = opened(files)
     again = every_section(release, audience, told)
     return scan(page, files, json.loads(notebook), told, audience, again)

@@ -17,36 +17,26 @@ from typing import Any
 
 import html5lib
 
-from leap_eval.findings.sources import WORD, Sources, text_of
+from leap_eval.findings.sources import (
+    DRAWN,
+    DRAWN_ATTRIBUTES,
+    HTML,
+    MATH,
+    MATHS,
+    PLAIN,
+    PLAIN_ATTRIBUTES,
+    SVG,
+    WORD,
+    Sources,
+    text_of,
+)  # fmt: skip
 
 NUMBER_RULE = "a number without a released cell"
 MOST_BYTES, MOST_WORDS = 700_000, 4_000
-SVG = "{http://www.w3.org/2000/svg}"
-MATH = "{http://www.w3.org/1998/Math/MathML}"
-HTML = "{http://www.w3.org/1999/xhtml}"
-
-
-def _names(text: str, prefix: str = "") -> frozenset[str]:
-    return frozenset(prefix + name for name in text.split())
-
-
-PLAIN = _names(
-    "html head meta title style body a header p h1 h2 h3 h4 nav ul li main footer div span section "
-    "figure figcaption details summary table caption thead tbody tr th td strong em"
-)
-DRAWN = _names("svg title desc g path use text defs rect pattern tspan", SVG)
-MATHS = _names("math mrow mi mo msub msup msubsup mfrac mover munder mstyle mtext", MATH)
-PLAIN_ATTRIBUTES = _names(
-    "lang charset content name class id href download scope role tabindex aria-label data-output "
-    "alttext display http-equiv stretchy accent"
-)
-DRAWN_ATTRIBUTES = _names(
-    "viewBox role aria-labelledby id d transform x y width height fill stroke stroke-width "
-    "stroke-dasharray stroke-linecap stroke-linejoin opacity fill-opacity class href font-size "
-    "font-family font-weight font-style text-anchor data-row patternUnits"
-)
 XMLNS = "{http://www.w3.org/2000/xmlns/}xmlns"
 SPOKEN = ("aria-label", "alttext", "download")
+TAG = re.compile(r'<!DOCTYPE html>|</?[A-Za-z]\w*(?: [A-Za-z-]+="[^"<>]*")*>')
+INLINE = {"strong", "em", "a", "span", "math", "p", "li"}
 SECTION = re.compile(r'<section data-output="[a-z0-9-]+">.*?</section>', re.DOTALL)
 POLICY = re.compile(
     r"default-src 'none'; style-src 'sha256-([A-Za-z0-9+/=]{44})'; img-src data:; "
@@ -68,6 +58,7 @@ class _Page:
     tree: Any
     known: Sources
     again: Collection[str]
+    errors: int
 
 
 def scan(
@@ -78,8 +69,10 @@ def scan(
 
     `again` holds the SHA-256 of each section as it comes out when drawn anew from the release.
     """
-    tree = html5lib.HTMLParser(strict=False).parse(page)
-    asked = _Page(page, tree, Sources(release, notebook, facts, audience), again)
+    parser = html5lib.HTMLParser(strict=False)
+    tree = parser.parse(page)
+    known = Sources(release, notebook, facts, audience)
+    asked = _Page(page, tree, known, again, len(parser.errors))
     told = (breach for rule in RULES.values() for breach in rule(asked))
     return tuple(dict.fromkeys(told))
 
@@ -98,6 +91,22 @@ def _bytes(page: _Page) -> Iterator[Breach]:
         yield Breach("the page", "holds a comment or processing instruction")
     if re.search(r"\s{2}|[ \t\r\f\v\u00a0\u2000-\u200a]\n|[^\S \n]", text):
         yield Breach("the page", "holds blanks that say nothing to a reader")
+
+
+def _form(page: _Page) -> Iterator[Breach]:
+    """Markup is written in one way only, so that how it is written says nothing."""
+    bare = re.sub(r"<style>.*?</style>", "<style></style>", page.text, flags=re.DOTALL)
+    frame = SECTION.sub("<section>", bare)
+    if page.errors or re.search("[<>]", TAG.sub("", frame)):
+        yield Breach("the page", "a tag that is not well formed")
+    if re.search(r"<(?:p|li|a|h[1-4])[^<>]*>\s|\s</(?:p|li|a|h[1-4]|span)>|[^>]\n|\n[^<]", frame):
+        yield Breach("the page", "blanks at the edge of a text")
+    gaps: dict[tuple[str, str], set[str]] = {}
+    for before, gap, after in re.findall(r"<(/?\w+)[^<>]*>(\s*)(?=<(/?\w+))", frame):
+        if not {before.strip("/"), after.strip("/")} <= INLINE:
+            gaps.setdefault((before, after), set()).add(gap)
+    if any(len(kinds) > 1 or " " in kinds for kinds in gaps.values()):
+        yield Breach("the page", "blanks between its parts that come and go")
 
 
 def _markup(page: _Page) -> Iterator[Breach]:
@@ -243,9 +252,9 @@ def _complete(page: _Page) -> Iterator[Breach]:
 
 
 RULES: dict[str, Callable[[_Page], Iterator[Breach]]] = {
-    "bytes": _bytes, "markup": _markup, "shell": _shell, "policy": _policy, "stamp": _stamp,
-    "addresses": _addresses, "numbers": _numbers, "words": _words, "prose": _prose,
-    "again": _again, "complete": _complete,
+    "bytes": _bytes, "form": _form, "markup": _markup, "shell": _shell, "policy": _policy,
+    "stamp": _stamp, "addresses": _addresses, "numbers": _numbers, "words": _words,
+    "prose": _prose, "again": _again, "complete": _complete,
 }  # fmt: skip
 
 

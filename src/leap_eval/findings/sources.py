@@ -25,6 +25,30 @@ MARKDOWN = re.compile(
     r"\$\$?[^$]+\$\$?|\{\{[^}]*\}\}|\*\*|\*|^#{2,4} |^[-*] |\[|\]\(#[a-z-]*\)|\n{2,}|\n(?=[-*#])",
     re.MULTILINE,
 )
+SVG = "{http://www.w3.org/2000/svg}"
+MATH = "{http://www.w3.org/1998/Math/MathML}"
+HTML = "{http://www.w3.org/1999/xhtml}"
+
+
+def _names(text: str, prefix: str = "") -> frozenset[str]:
+    return frozenset(prefix + name for name in text.split())
+
+
+PLAIN = _names(
+    "html head meta title style body a header p h1 h2 h3 h4 nav ul li main footer div span section "
+    "figure figcaption details summary table caption thead tbody tr th td strong em"
+)
+DRAWN = _names("svg title desc g path use text defs rect pattern tspan", SVG)
+MATHS = _names("math mrow mi mo msub msup msubsup mfrac mover munder mstyle mtext", MATH)
+PLAIN_ATTRIBUTES = _names(
+    "lang charset content name class id href download scope role tabindex aria-label data-output "
+    "alttext display http-equiv stretchy accent"
+)
+DRAWN_ATTRIBUTES = _names(
+    "viewBox role aria-labelledby id d transform x y width height fill stroke stroke-width "
+    "stroke-dasharray stroke-linecap stroke-linejoin opacity fill-opacity class href font-size "
+    "font-family font-weight font-style text-anchor data-row patternUnits"
+)
 GREEK = {unicodedata.name(chr(c), "") for c in range(0x3B1, 0x3CA)}
 MONTHS = "January February March April May June July August September October November December"
 
