@@ -154,15 +154,20 @@ def _realised(own: pd.DataFrame) -> float:
     return float((moved > own["crit"] * own["se"]).mean())
 
 
-def public(sets: Iterator[effects_public.Set], mode: str, against: str) -> dict[str, object]:
+def public(
+    sets: Iterator[effects_public.Set], mode: str, given: argparse.Namespace
+) -> dict[str, object]:
     """Return error and coverage of the mean effect over public files, the reference beside."""
     rows, others = [], []
+    begun = time.monotonic()
     for one in sets:
+        if rows and time.monotonic() - begun > given.within:
+            break
         start = time.process_time()
         estimate, se = effects_public.estimated(one)
         unit = 1.0 if mode == "ihdp" else float(one.y.std())
         rows.append(_row(estimate, se, one.truth, unit, time.process_time() - start))
-        if against:
+        if given.vs:
             others.append(effects_reference.two_arms(one, unit))
         print(one.name, file=sys.stderr)
     told = {"mode": mode, "n": len(rows), **_summary(pd.DataFrame(rows))}
@@ -201,18 +206,17 @@ def main() -> None:
     ask.add_argument("--adversarial", action="store_true")
     ask.add_argument("--within", type=float, default=np.inf, help="begin no world after S seconds")
     ask.add_argument("--vs", choices=("doubleml",), default="")
-    ask.add_argument("--fits", type=int, default=0, help="imputations x outcomes, with --vs")
     ask.add_argument("--seed", type=int, default=1)
     ask.add_argument("--children", type=int, default=15_000)
     given = ask.parse_args()
     start = time.process_time()
     with threadpool_limits(1):
         if given.ihdp:
-            told = public(effects_public.ihdp(given.ihdp), "ihdp", given.vs)
+            told = public(effects_public.ihdp(given.ihdp), "ihdp", given)
         elif given.acic:
-            told = public(effects_public.acic(given.acic), "acic", given.vs)
+            told = public(effects_public.acic(given.acic), "acic", given)
         elif given.vs:
-            told = effects_reference.cost(given.seed, given.children, given.fits)
+            told = effects_reference.cost(given.seed, given.children)
         else:
             one = leap if given.pretend else partial(world, kind=given)
             told = worlds(one, given)
