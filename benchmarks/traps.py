@@ -233,6 +233,29 @@ def summed(scenario: str, rows: list[dict], raw: dict[str, object]) -> dict[str,
     return told | ({"flagged_by_its_check": np.mean(caught)} if wanted else {})
 
 
+def picture(lines: list[dict], path: Path) -> None:
+    """Draw what each analysis claims where the truth is 0: a mark per world."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams["svg.hashsalt"] = "leap-eval"
+    names = list(dict.fromkeys(r["scenario"] for r in lines))
+    figure = Figure(figsize=(7.2, 0.9 + 0.5 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    for place, name in enumerate(names[::-1]):
+        own = [r for r in lines if r["scenario"] == name]
+        naive_ = [r["naive"]["ever_never"][0] for r in own]
+        axes.plot(naive_, [place + 0.15] * len(own), "x", color="#a8481a")
+        found = [e for r in own for e in r["estimates"]]
+        axes.plot(found, [place - 0.15] * len(found), "o", color="#1f5f8b", alpha=0.5, markersize=4)
+    axes.axvline(0, color="#888888", linewidth=0.9)
+    axes.set_yticks(range(len(names)), [n.removeprefix("traps.") for n in names[::-1]])
+    axes.set_xlabel("claimed difference, SD; the truth is 0 everywhere")
+    axes.set_title("× ever against never    ● ours, one per service or combination", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else {})
+
+
 def main() -> None:
     """Parse, measure, print one JSON line."""
     ask = argparse.ArgumentParser(description=__doc__)
@@ -241,7 +264,11 @@ def main() -> None:
     ask.add_argument("--children", type=int, default=8_000)
     ask.add_argument("--twins", type=int, default=0)
     ask.add_argument("--out", type=Path, help="keep a line per world here")
+    ask.add_argument("--figure", type=Path, help="draw the worlds kept in --out, and stop")
     given = ask.parse_args()
+    if given.figure:
+        picture([json.loads(x) for x in given.out.read_text().splitlines()], given.figure)
+        return
     first, last = map(int, given.seeds.split(":"))
     raw = load_params(ROOT).plan
     start = time.process_time()

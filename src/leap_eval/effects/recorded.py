@@ -96,6 +96,8 @@ def evenness(asked: Problem, models: Models, listed: list[Contrast], level: floa
 def _uneven(
     asked: Problem, listed: list[Contrast], value: Floats, limit: float, level: float
 ) -> tuple[Floats, Any]:
+    if np.ptp(value) == 0:  # all alike: nothing can differ
+        return np.zeros(len(listed)), np.zeros(len(listed), int)
     parts = []
     for s in asked.sets:
         w = s.inside / s.e
