@@ -167,9 +167,7 @@ def _share(level: dict[str, Any], which: str, instead: float, least: float) -> f
     return max(value, least)
 
 
-def _predict(
-    nodes: pa.Table, tier: str, told: Model, settings: Settings
-) -> pd.DataFrame:
+def _predict(nodes: pa.Table, tier: str, told: Model, settings: Settings) -> pd.DataFrame:
     connection = _engine()
     linker = _linker(nodes, tier, _comparisons(tier, told), connection)
     named = nodes.rename_columns([levels.plain(c) for c in nodes.column_names])
