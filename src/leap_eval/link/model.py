@@ -189,14 +189,28 @@ def from_rates(rates: dict[str, float]) -> dict[str, dict[str, float]]:
     if not rates:
         return {}
 
+    def near(whole: str, instead: float) -> float:
+        return rates.get(f"{whole}d") or instead
+
     def name(whole: str) -> dict[str, float]:
         r = rates[whole]
         sound, three = max(rates[f"{whole}m"] - r, r / 5), max(rates[f"{whole}3"] - r, r / 5)
-        return {"exact": r, "near": r, "metaphone": sound, "first_3": three, "initial": r}
+        return {
+            "exact": r,
+            "near": near(whole, r),
+            "metaphone": sound,
+            "first_3": three,
+            "initial": r,
+        }
 
     parts = rates["ym"] + rates["md"] + rates["yd"]
-    date = {"exact": rates["q"], "near": 10 * rates["q"], "swapped": rates["q"], "part": parts}
-    place = {"exact": rates["p"], "near": 3 * rates["p"], "sector": rates["s"]}
+    date = {
+        "exact": rates["q"],
+        "near": near("q", 10 * rates["q"]),
+        "swapped": rates["q"],
+        "part": parts,
+    }
+    place = {"exact": rates["p"], "near": near("p", 3 * rates["p"]), "sector": rates["s"]}
     sex = {"exact": 0.5}
     return {
         "forename": name("f"),
