@@ -5,8 +5,9 @@ python benchmarks/linkage.py --left A.csv --right B.csv --truth T.csv [--tier A|
 python benchmarks/linkage.py --multi F.csv ... --truth T.csv
 
 CSV, UTF-8, header: id, given_name, surname, date_of_birth, postcode, sex; optional nhs_number,
-upn, multiple, birth_order. Truth: `left_id,right_id` or `id,entity`. A child process that never
-gets the truth does the linking. The last line is one JSON object.
+upn, multiple, birth_order, birth_day, birth_month, birth_year (where the date is empty),
+guardian_given_name, guardian_surname. Truth: `left_id,right_id` or `id,entity`. A child
+process that never gets the truth does the linking. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any
 CHUNK = 2_000
 KNOWN = {"id", "given_name", "surname", "date_of_birth", "postcode", "sex"}
 KNOWN |= {"nhs_number", "upn", "multiple", "birth_order", "birth_day", "birth_month", "birth_year"}
+KNOWN |= {"guardian_given_name", "guardian_surname"}
 
 
 def arguments() -> argparse.Namespace:
@@ -119,6 +121,7 @@ def child(told: argparse.Namespace) -> None:
     made = cleartext(rows, told.seed) if told.as_child == "cleartext" else ours(rows, told)
     peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
     made |= {"seconds": round(time.perf_counter() - start, 1)}
+    made |= {"cpu_seconds": round(time.process_time(), 1)}
     made |= {"peak_mib": round(int(peak.group(1)) / 1024) if peak else None}
     print(json.dumps(made))
 

@@ -64,7 +64,7 @@ def record_edges(
 
 
 def _opened(left: Ints, right: Ints, members: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
-    """Return for each pair of nodes all pairs of their records, but not where too many look alike."""
+    """Return all pairs of records of each pair of nodes, but not where too many look alike."""
     record = members["record"].to_numpy(np.int64)
     node = members["node"].to_numpy(np.int64)
     start = np.searchsorted(node, np.arange(int(node.max(initial=-1)) + 2))
@@ -182,7 +182,10 @@ def assigned(edges: pd.DataFrame, partner: Ints) -> Ints:
     if not len(rows):
         return person
     # Each row may also stay alone, for next to nothing: so a full matching always exists.
-    row, score = np.append(row, np.arange(len(rows))), np.append(edges["score"], [ALONE] * len(rows))
+    row, score = (
+        np.append(row, np.arange(len(rows))),
+        np.append(edges["score"], [ALONE] * len(rows)),
+    )
     column = np.append(column, len(columns) + np.arange(len(rows)))
     shape = (len(rows), len(columns) + len(rows))
     one, two = min_weight_full_bipartite_matching(

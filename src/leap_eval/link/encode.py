@@ -44,11 +44,11 @@ VALUE_OF = {
     "pc_near": "pc",
 }
 CLEAR = ("multiple", "birth_order")
+DATES = ("q", "ym", "md", "yd")
 KNOWN_BY = {
     "f": ("f_l", "f_q", "f_p"),
     "l": ("f_l", "l_q", "l_p"),
-    "q": tuple(f"{n}_{d}" for n in "fl" for d in ("q", "ym", "md", "yd"))
-    + ("q_p", "ym_p", "md_p", "yd_p"),
+    "q": tuple(f"{n}_{d}" for n in "fl" for d in DATES) + tuple(f"{d}_p" for d in DATES),
     "p": ("f_p", "l_p", "q_p"),
 }
 TIER_A = frozenset(c for told in columns("A") for c in told)
@@ -129,8 +129,9 @@ def _whole(table: pa.Table, partner: str, period: str) -> None:
 
 def _described(held: Held, record: Ints, persons: pd.DataFrame) -> pa.Table:
     made: dict[str, Any] = {c: _gathered(held, c, _single) for c in columns("AB")[0]}
-    made |= {c: _gathered(held, c, lambda cells: cells.cast(pa.string())) for c in CLEAR}
-    made["bare"] = pc.equal(_gathered(held, "tier", lambda cells: cells), "A")
+    words = {c: _gathered(held, c, lambda cells: cells.cast(pa.string())) for c in (*CLEAR, "tier")}
+    made |= {c: words[c] for c in CLEAR}
+    made["bare"] = pc.equal(words["tier"], "A")
     made["child"] = pa.array((persons["role"] == "child").to_numpy()[record])
     sex = persons["sex"].astype(object).to_numpy()[record]
     made["sex"] = pa.array(sex, pa.string(), from_pandas=True)
@@ -168,9 +169,7 @@ def _profiles(rows: pa.Table, record: Ints) -> tuple[Ints, pd.DataFrame]:
     return first[order], members.sort_values(["node", "record"], ignore_index=True)
 
 
-def _sifted(
-    held: Held, rows: pa.Table, first: Ints, members: pd.DataFrame
-) -> tuple[pa.Table, int]:
+def _sifted(held: Held, rows: pa.Table, first: Ints, members: pd.DataFrame) -> tuple[pa.Table, int]:
     """Return the nodes without list elements that one value alone holds, and without compounds
     that too many nodes share; and the number of these."""
     # Records alike in all are compared through a copy of their node.

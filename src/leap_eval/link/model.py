@@ -167,9 +167,7 @@ def _share(level: dict[str, Any], which: str, instead: float, least: float) -> f
     return max(value, least)
 
 
-def _predict(
-    nodes: pa.Table, tier: str, told: Model, settings: Settings
-) -> pd.DataFrame:
+def _predict(nodes: pa.Table, tier: str, told: Model, settings: Settings) -> pd.DataFrame:
     connection = _engine()
     linker = _linker(nodes, tier, _comparisons(tier, told), connection)
     named = nodes.rename_columns([levels.plain(c) for c in nodes.column_names])
@@ -191,14 +189,28 @@ def from_rates(rates: dict[str, float]) -> dict[str, dict[str, float]]:
     if not rates:
         return {}
 
+    def near(whole: str, instead: float) -> float:
+        return rates.get(f"{whole}d") or instead
+
     def name(whole: str) -> dict[str, float]:
         r = rates[whole]
         sound, three = max(rates[f"{whole}m"] - r, r / 5), max(rates[f"{whole}3"] - r, r / 5)
-        return {"exact": r, "near": r, "metaphone": sound, "first_3": three, "initial": r}
+        return {
+            "exact": r,
+            "near": near(whole, r),
+            "metaphone": sound,
+            "first_3": three,
+            "initial": r,
+        }
 
     parts = rates["ym"] + rates["md"] + rates["yd"]
-    date = {"exact": rates["q"], "near": 10 * rates["q"], "swapped": rates["q"], "part": parts}
-    place = {"exact": rates["p"], "near": 3 * rates["p"], "sector": rates["s"]}
+    date = {
+        "exact": rates["q"],
+        "near": near("q", 10 * rates["q"]),
+        "swapped": rates["q"],
+        "part": parts,
+    }
+    place = {"exact": rates["p"], "near": near("p", 3 * rates["p"]), "sector": rates["s"]}
     sex = {"exact": 0.5}
     return {
         "forename": name("f"),

@@ -43,7 +43,10 @@ class Prior:
         pairs still open, as many can be links as the smaller side has people left.
         """
         n, s, t = self.common(), self.s, self.t
-        few, many = np.minimum(self.sizes[s], self.sizes[t]), np.maximum(self.sizes[s], self.sizes[t])
+        few, many = (
+            np.minimum(self.sizes[s], self.sizes[t]),
+            np.maximum(self.sizes[s], self.sizes[t]),
+        )
         across = np.log2((n + 1) / ((few - n + 1) * np.maximum(many - n, 1)))
         inside = np.log2((self.linked[s, t] + 1) / (self.sizes[s] ** 2.0 / 2 + 1))
         told: Floats = np.where(s == t, inside, across)
@@ -61,7 +64,8 @@ def first(edges: pd.DataFrame, partner: Ints, alone: bool) -> Prior:
     sizes = np.bincount(partner, minlength=int(partner.max(initial=0)) + 1)
     s, t = partner[edges["a"]], partner[edges["b"]]
     prior = Prior(s, t, sizes, np.zeros((len(sizes), len(sizes))), alone)
-    return prior.counted(((edges["bits"] > CLEAR) & ~edges["barred"]).to_numpy(float))
+    clear = (edges["bits"] > CLEAR) & ~edges["barred"]
+    return prior.counted(clear.to_numpy().astype(np.float64))
 
 
 def _both_ways(linked: Floats) -> Floats:

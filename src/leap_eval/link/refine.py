@@ -44,9 +44,7 @@ class Learnt:
         return min(model["forename"][levels.ELSE][0] for model in self.models.values())
 
 
-def refine(
-    edges: pd.DataFrame, models: dict[str, Model], prior: Prior
-) -> tuple[Floats, Learnt]:
+def refine(edges: pd.DataFrame, models: dict[str, Model], prior: Prior) -> tuple[Floats, Learnt]:
     """Return each pair's bits, with m learnt from all pairs, each as far as it is likely a link."""
     learnt, moved = Learnt(models), np.zeros(len(edges))
     for _ in range(ROUNDS):
@@ -66,7 +64,7 @@ def _lesson(edges: pd.DataFrame, models: dict[str, Model], chance: Floats) -> Le
         rows = np.flatnonzero(edges["tier"].to_numpy(object) == tier)
         level = {f: edges[f].to_numpy()[rows] for f in model}
         told[tier] = {f: _shares(tier, f, m, level[f], chance[rows]) for f, m in model.items()}
-        together[tier] = _together(tier, *(level[f] for f in TOGETHER), chance[rows])
+        together[tier] = _together(tier, level, chance[rows])
     return Learnt(told, together)
 
 
@@ -80,7 +78,8 @@ def _shares(
     return {n: [max(float(m), LEAST_M), told[n][1]] for n, m in zip(names, share, strict=True)}
 
 
-def _together(tier: str, one: Ints, two: Ints, chance: Floats) -> Floats:
+def _together(tier: str, level: dict[str, Ints], chance: Floats) -> Floats:
+    one, two = (level[f] for f in TOGETHER)
     rows, columns = (len(levels.labels(tier, f)) for f in TOGETHER)
     known = (one >= 0) & (two >= 0)
     place, weights = (one * columns + two)[known], chance[known]
@@ -96,7 +95,9 @@ def _moved(edges: pd.DataFrame, first: dict[str, Model], learnt: Learnt) -> Floa
         rows = np.flatnonzero(edges["tier"].to_numpy(object) == tier)
         level = {f: edges[f].to_numpy()[rows] for f in model}
         for name, told in model.items():
-            gain = [np.log2(told[n][0] / first[tier][name][n][0]) for n in levels.labels(tier, name)]
+            gain = [
+                np.log2(told[n][0] / first[tier][name][n][0]) for n in levels.labels(tier, name)
+            ]
             moved[rows] += np.array([*gain, 0.0])[level[name]]  # -1, missing, is the last
         one, two = (level[f] for f in TOGETHER)
         added = learnt.together[tier][one, two]

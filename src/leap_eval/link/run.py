@@ -90,8 +90,10 @@ def _plain(nodes: pa.Table) -> pd.DataFrame:
 def _by_record(encoded: Encoded) -> pd.DataFrame:
     """Return what families need of each record's nodes, and which fields are known."""
     if not len(encoded.nodes):
-        return pd.DataFrame({c: np.zeros(0, np.int64) for c in ("record", *IDS)} | {
-            c: np.zeros(0, bool) for c in ("child", *KNOWN)})
+        return pd.DataFrame(
+            {c: np.zeros(0, np.int64) for c in ("record", *IDS)}
+            | {c: np.zeros(0, bool) for c in ("child", *KNOWN)}
+        )
     told = _plain(encoded.nodes).assign(**{c: encoded.nodes[c].to_numpy() for c in KNOWN})
     nodes = encoded.members["node"].to_numpy()
     return told.take(nodes).assign(record=encoded.members["record"].to_numpy())
@@ -109,10 +111,11 @@ def _role(
     role: str, encoded: Encoded, partner: Ints, settings: Settings
 ) -> tuple[Decision, Weighed]:
     # Children and adults are apart: no pair crosses, and each learns weights of its own.
-    nodes = encoded.nodes
-    mine = nodes.filter(pa.array(nodes["child"].to_numpy() == (role == "child"))) if len(nodes) else nodes
+    mine = encoded.nodes
     if len(mine):
-        mine = mine.set_column(mine.column_names.index("node"), "node", pa.array(np.arange(len(mine))))
+        mine = mine.filter(pa.array(mine["child"].to_numpy() == (role == "child")))
+        number = pa.array(np.arange(len(mine)))
+        mine = mine.set_column(mine.column_names.index("node"), "node", number)
     weighed = weigh(mine, encoded.rates, settings) if len(mine) else Weighed(pd.DataFrame(), {})
     if not len(weighed.pairs):
         same = np.arange(len(partner))

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from leap_eval.store import files
-from leap_eval.store.parquet import as_bytes
+from leap_eval.store.parquet import as_bytes, with_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def file_tables(
         files.write_bytes(staging / f"{stem}.parquet", as_bytes(table))
     plain = json.dumps(told, sort_keys=True, indent=1) + "\n"
     files.write_text(staging / "submission.json", plain)
-    files.write_bytes(office() / "staging" / f"{partner}-{period}.parquet", as_bytes(tokens))
+    files.write_bytes(office() / "staging" / f"{partner}-{period}.parquet", with_facts(tokens))
     # Tokens first, submission.json's folder last: a kill in between files nothing, and the
     # submission still waits in the inbox.
     kept = files.root() / "data/linkage" / partner / f"{period}.parquet"

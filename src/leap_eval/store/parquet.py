@@ -91,3 +91,16 @@ def as_bytes(table: pa.Table) -> bytes:
     # Statistics would repeat the smallest and largest key in clear.
     pq.write_table(table, buffer, compression="zstd", write_statistics=False, store_schema=False)
     return buffer.getvalue()
+
+
+def with_facts(table: pa.Table) -> bytes:
+    """Return the table as Parquet with the facts of its schema: key ids, version, rates.
+
+    Without Arrow's own schema pyarrow writes none of them.
+    """
+    buffer = io.BytesIO()
+    told = {"compression": "zstd", "write_statistics": False, "store_schema": False}
+    with pq.ParquetWriter(buffer, table.schema, **told) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(table.schema.metadata or {})
+    return buffer.getvalue()

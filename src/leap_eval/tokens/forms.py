@@ -157,5 +157,3 @@ def columns(tier: Tier) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (
         (singles, lists) if tier == "A" else ((*singles, *SINGLES_B), (*lists, *LISTS_B, *NEAR_B))
     )
-
-

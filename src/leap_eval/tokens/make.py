@@ -11,7 +11,6 @@ from leap_eval.tokens import normalise
 from leap_eval.tokens.forms import (
     IDS,
     LISTS,
-    LISTS_B,
     NEAR_B,
     PLAIN,
     SINGLES,

@@ -94,8 +94,8 @@ def date_forms(text: str | None) -> dict[str, str | None]:
     if not parts or all(parts.groups()):
         return {}
     y, m, d = (part.zfill(2) if part else None for part in parts.groups())
-    twos = {"ym": (y, m), "md": (m, d), "yd": (y, d)}
-    return {form: a + b if a and b else None for form, (a, b) in twos.items()}
+    known = (("ym", y, m), ("md", m, d), ("yd", y, d))
+    return {form: a + b if a and b else None for form, a, b in known}
 
 
 def swapped(date: str) -> str | None:
