@@ -11,12 +11,11 @@ import pyarrow as pa
 
 from leap_eval.errors import LinkError
 from leap_eval.link import levels
-from leap_eval.link.bias import bias
+from leap_eval.link.assess import Findings, assess
 from leap_eval.link.decide import Decision, cluster, decide, record_edges
 from leap_eval.link.encode import Encoded, Linkage, encode
 from leap_eval.link.family import families, study_ids
 from leap_eval.link.model import Weighed, weigh
-from leap_eval.link.quality import quality
 from leap_eval.link.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,11 +40,14 @@ class Linked:
     bias: dict[str, Any]
 
 
-def link(persons: Any, linkage: Linkage, settings: Any, key: bytes) -> Linked:
+def link(
+    persons: Any, linkage: Linkage, settings: Any, key: bytes, probes: Linkage | None = None
+) -> Linked:
     """Say for every record of every partner which person it is.
 
     `persons`: all records of stage 01; `linkage`: tokens at rest by (partner, period);
-    `settings`: the link section of params.yaml; `key`: the project key.
+    `settings`: the link section of params.yaml; `key`: the project key; `probes`: damaged
+    copies by (partner, period), which never enter the links.
     """
     told = settings if isinstance(settings, Settings) else Settings(**dict(settings))
     people = _people(persons)
@@ -60,15 +62,21 @@ def link(persons: Any, linkage: Linkage, settings: Any, key: bytes) -> Linked:
     people["family_id"], wide = families(people, nodes, key)
     edges = pd.concat([d.edges for d, _ in made.values()], ignore_index=True)
     links = _links(people, edges, wide, told)
-    children = made["child"][0].edges
-    report = quality(_sided(children, partner), links, list(names), told.seed)
+    model = _model(made, encoded, told)
+    unlike = _unlike(made["child"][1])
+    found = assess(
+        Findings(people, links, _sided(made["child"][0].edges, partner), list(names), model),
+        (encoded.nodes, linkage, probes or {}),
+        lambda edges: decide(edges, partner.astype(np.int64), unlike, told),
+        told,
+    )
     return Linked(
-        links,
+        links.assign(link_weight=found.weight),
         _edges(edges, people["record_key"].to_numpy(object), told),
         _draws(edges, people, partner.astype(np.int64), key, told),
-        _model(made, encoded, told),
-        report,
-        bias(people, children, told.seed, told.gap_flag),
+        model,
+        found.quality,
+        found.bias,
     )
 
 
@@ -116,8 +124,15 @@ def _role(
         same = np.arange(len(partner))
         return Decision(_no_edges(), same, same, same), weighed
     edges = record_edges(weighed.pairs, _plain(mine))
-    unlike = next(iter(weighed.models.values()))["forename"][levels.ELSE][0]
-    return decide(edges, partner, unlike, settings), weighed
+    return decide(edges, partner, _unlike(weighed), settings), weighed
+
+
+def _unlike(weighed: Weighed) -> float:
+    # m of "another forename": how often one child stands under two names.
+    told: float = (
+        next(iter(weighed.models.values()))["forename"][levels.ELSE][0] if weighed.models else 0.0
+    )
+    return told
 
 
 def _no_edges() -> pd.DataFrame:
@@ -125,6 +140,7 @@ def _no_edges() -> pd.DataFrame:
     told: dict[str, Any] = {c: np.zeros(0, np.int64) for c in ints} | {"tier": np.zeros(0, object)}
     told |= {c: np.zeros(0) for c in ("bits", "score", "probability")}
     flags = ("accepted", "same_id", "other_id", "same_partner", "barred", "conflict")
+    flags += ("else_forename", "twin")
     return pd.DataFrame(told | {c: np.zeros(0, bool) for c in flags})
 
 
@@ -168,7 +184,7 @@ def _links(
         probability=np.round(np.clip(p, 0, 1), 4),
         band=band,
         method=method,
-        link_weight=1.0,  # the repair by group is not estimated yet: every record counts once
+        link_weight=1.0,  # `assess` puts the repair by group in its place
         flags=told,
     )
 
