@@ -14,6 +14,7 @@ from leap_eval.link.bias import bias
 from leap_eval.link.holdout import held_out, recalibrated
 from leap_eval.link.probes import probed
 from leap_eval.link.quality import precision, quality, warnings
+from leap_eval.link.rivals import chance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +58,9 @@ def assess(
     nodes, linkage, probes = tokens
     rows = found.model["levels"]
     children = found.people["role"] == "child"
-    edges = found.edges.assign(months_apart=_months_apart(found.people, found.edges))
+    edges = found.edges.assign(
+        months_apart=_months_apart(found.people, found.edges), probability=chance(found.edges)
+    )
     told, labelled = held_out(edges, _of(nodes, children), decide)
     tried = probed(found.people, linkage, probes, nodes, rows, _prior(edges))
     report = quality(edges, found.links, found.partners, rows, [*told, tried["recall"]])

@@ -13,6 +13,7 @@ from scipy.stats import beta
 from sklearn.isotonic import IsotonicRegression
 
 from leap_eval.link import levels
+from leap_eval.link.rivals import chance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,7 +89,8 @@ def held_out(
     made = decide(blind)
     found = made.person[told["a"]] == made.person[told["b"]]
     known = edges[both][["a", "b", "same_id"]].rename(columns={"same_id": "true"})
-    labelled = made.edges.drop(columns=["same_id"]).merge(known, on=["a", "b"])
+    told_again = made.edges.assign(probability=chance(made.edges)).drop(columns=["same_id"])
+    labelled = told_again.merge(known, on=["a", "b"])
     labelled = labelled[~labelled["same_partner"]]
     links = labelled[labelled["accepted"]]
     way = "NHS-number hold-out"
