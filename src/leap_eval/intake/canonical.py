@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from leap_eval.agreements.agreement import FileForm
 from leap_eval.intake.deidentify import Row
-from leap_eval.intake.reader import RefusedError, read_csv
+from leap_eval.intake.reader import Grid, RefusedError, read_csv
 from leap_eval.reference.identifiers import kinds
-from leap_eval.tokens import columns, from_canonical, from_text, to_canonical
+from leap_eval.tokens import SLIPS, columns, from_canonical, from_text, to_canonical
 
 PLAIN_MARKS = ("has_forename", "has_surname", "has_date", "has_postcode")
 PLAIN = FileForm(format="csv", encoding="utf-8", delimiter=",")
@@ -38,6 +38,7 @@ SHAPES = {
     "persons": (*KEYS, *PERSON, *TOKENS),
     "contacts": (*KEYS, *CONTACT),
     "outcomes": (*KEYS, *OUTCOME),
+    "probes": ("pseudonym", "kind", *TOKENS),
 }
 DATES = {
     "birth_month",
@@ -54,7 +55,7 @@ YES_NO = {"concern_12", "concern_24", "in_scope", "in_window"}
 
 
 def write(rows: list[Row], table: str, tokens: pa.Table | None) -> bytes:
-    """Return one canonical table as CSV; persons carry their tier A tokens."""
+    """Return one canonical table as CSV; persons and probes carry their tier A tokens."""
     marks = to_canonical(tokens) if tokens is not None else [{} for _ in rows]
     buffer = io.StringIO()
     out = csv.writer(buffer, lineterminator="\n")
@@ -87,15 +88,25 @@ def read(data: bytes, table: str, place: str) -> tuple[list[Row], pa.Table | Non
         for cell in row[keyed : len(SHAPES[table])]
         if not cell.startswith(("tk1_", "tl1_"))
     }
-    if any(kinds(text) for text in texts):
+    if any(kinds(text) for text in texts) or not _slips(grid):
         raise RefusedError("leak.nhs", place)
     rows = [_typed(dict(zip(grid.headers, row, strict=True))) for row in grid.rows]
     for row in rows:
         from_text(row["pseudonym"])
     tokens = (
-        [{name: row.pop(name) for name in TOKENS} for row in rows] if table == "persons" else None
+        [{name: row.pop(name) for name in TOKENS} for row in rows]
+        if table in ("persons", "probes")
+        else None
     )
     return rows, from_canonical(tokens) if tokens is not None else None
+
+
+def _slips(grid: Grid) -> bool:
+    # A probe says only which of the known slips it bears.
+    if "kind" not in grid.headers:
+        return True
+    place = grid.headers.index("kind")
+    return all(set(row[place].split("+")) <= set(SLIPS) for row in grid.rows)
 
 
 def _typed(told: dict[str, str]) -> Row:
