@@ -23,6 +23,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+CHUNK = 2_000
 KNOWN = {"id", "given_name", "surname", "date_of_birth", "postcode", "sex"}
 KNOWN |= {"nhs_number", "upn", "multiple", "birth_order", "birth_day", "birth_month", "birth_year"}
 
@@ -83,23 +84,33 @@ def tokens_of(rows: list[list[dict[str, str]]], tier: str, seed: int) -> dict[An
     from leap_eval import tokens
 
     keys, found = tokens.load_keys(None, "demo"), {}
+    kind: Any = "A" if tier == "A" else "AB"
     for place, file in enumerate(rows):
-        people = [
-            tokens.Person(
-                r.get("given_name"), r.get("surname"), r.get("date_of_birth"), r.get("postcode"),
-                r.get("nhs_number"), r.get("upn"), multiple_birth=r.get("multiple") or None,
-                birth_order=r.get("birth_order") or None,
-            )
-            for r in file
-        ]  # fmt: skip
-        kind = "A" if tier == "A" else "AB"
-        table = tokens.at_rest(tokens.tokenise(people, keys.link, kind), keys.store)
+        people = [person(r) for r in file]
+        made = (tokens.tokenise(people[k : k + CHUNK], keys.link, kind)
+                for k in range(0, len(people), CHUNK))  # fmt: skip
+        table = pa.concat_tables([tokens.at_rest(t, keys.store) for t in made])
         ours = [tokens.record_key(f"file_{place}", r["id"], keys.record) for r in file]
         for name, cells in (("record_key", ours), ("tier", [kind] * len(file))):
             table = table.append_column(name, pa.array(cells))
         rates = json.dumps(tokens.rates(people, seed))
         found[f"file_{place}", "2024Q1"] = table.replace_schema_metadata({"rates": rates})
     return found
+
+
+def person(row: dict[str, str]) -> Any:
+    from leap_eval import tokens
+
+    date = row.get("date_of_birth")
+    if not date and "birth_year" in row:  # told in part
+        date = "-".join(row[f"birth_{part}"] for part in ("year", "month", "day"))
+    return tokens.Person(
+        row.get("given_name"), row.get("surname"), date, row.get("postcode"),
+        row.get("nhs_number"), row.get("upn"), multiple_birth=row.get("multiple") or None,
+        birth_order=row.get("birth_order") or None,
+        guardian_forename=row.get("guardian_given_name"),
+        guardian_surname=row.get("guardian_surname"),
+    )  # fmt: skip
 
 
 def child(told: argparse.Namespace) -> None:

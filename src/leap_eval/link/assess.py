@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from leap_eval.link.bias import bias
 from leap_eval.link.holdout import held_out, recalibrated
-from leap_eval.link.probes import probed
+from leap_eval.link.probes import Tried, probed
 from leap_eval.link.quality import precision, quality, warnings
 from leap_eval.link.rivals import chance
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from leap_eval.link.decide import Decision
-    from leap_eval.link.encode import Linkage
     from leap_eval.link.settings import Settings
 
 
@@ -46,35 +44,29 @@ class Assessed:
 
 def assess(
     found: Findings,
-    tokens: tuple[pa.Table, Linkage, Linkage],
+    tried: Tried,
     decide: Callable[[pd.DataFrame], Decision],
     settings: Settings,
 ) -> Assessed:
     """Return what linkage found and missed, for whom, and how that is mended.
 
-    `tokens`: the nodes, and the token tables and probes they were made of; `decide` says
-    again who is whom, for the hold-out of NHS numbers.
+    `decide` says again who is whom, for the hold-out of NHS numbers.
     """
-    nodes, linkage, probes = tokens
     rows = found.model["levels"]
     children = found.people["role"] == "child"
     edges = found.edges.assign(
         months_apart=_months_apart(found.people, found.edges), probability=chance(found.edges)
     )
-    told, labelled = held_out(edges, _of(nodes, children), decide)
-    tried = probed(found.people, linkage, probes, nodes, rows, _prior(edges))
-    report = quality(edges, found.links, found.partners, rows, [*told, tried["recall"]])
-    report |= {"probes": {k: tried[k] for k in ("probes", "kinds")}}
+    told, labelled = held_out(edges, tried.encoded, found.people, decide)
+    copies = probed(found.people, tried, rows, _prior(edges))
+    report = quality(edges, found.links, found.partners, rows, [*told, copies["recall"]])
+    report |= {"probes": {k: copies[k] for k in ("probes", "kinds")}}
     missing = found.people.loc[children, "missing"]
     report |= {"missing_share": round(float((missing > 0).mean()), 4)}
     report |= {"no_tokens": int((missing > 3).sum())}
     report |= _bent(edges, labelled, report)
     judged = bias(found.people, edges, rows, settings.seed, settings.gap_flag)
     return Assessed(report, judged.report, judged.weight)
-
-
-def _of(nodes: pa.Table, children: pd.Series) -> pa.Table:
-    return nodes.filter(pa.array(children.to_numpy()[nodes["record"].to_numpy()]))
 
 
 def _months_apart(people: pd.DataFrame, edges: pd.DataFrame) -> NDArray[np.float64]:

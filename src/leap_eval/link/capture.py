@@ -106,9 +106,9 @@ def _blocked(tier: str, names: list[list[str]], at: Ints) -> NDArray[np.bool_]:
         return np.asarray((at > 1).any(axis=1))
     found = np.zeros(len(at), bool)
     for condition, _ in levels.rules(tier):
-        asked = [c for c, d in re.findall(r"l\.(\w+) = r\.(\w+)", condition) if c == d]
-        sure = np.full(len(at), len(asked) == len(condition.split(" AND ")))
-        for key in asked:
+        asked = re.findall(r"l\.(\w+) = r\.(\w+)", condition)
+        sure = np.full(len(at), all(c == d for c, d in asked))
+        for key, _ in asked:
             met = [[key in KEPT.get(f, {}).get(n, "").split() for n in names[f]] for f in range(4)]
             sure &= np.any([np.array(met[f])[at[:, f]] for f in range(4)], axis=0)
         found |= sure

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from leap_eval.link import levels
+from leap_eval.link.prior import first, probability, scores
+from leap_eval.link.refine import Learnt, refine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from leap_eval.link.model import Model
     from leap_eval.link.settings import Settings
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-ID_BITS, ID_FLOOR = 40.0, -8.0
+ID_FLOOR = -8.0
 PASSES = 10
+ALONE = 1e-6
+ALIKE = 200  # records alike in all beyond which nothing tells who is whom
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,22 +37,48 @@ class Decision:
     person: Ints
     strict: Ints
     loose: Ints
+    learnt: Learnt
 
 
-def record_edges(pairs: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
+def record_edges(
+    pairs: pd.DataFrame, nodes: pd.DataFrame, members: pd.DataFrame, partner: Ints
+) -> pd.DataFrame:
     """Return one edge per pair of records: the best of their nodes, with what binds it."""
     left, right = (nodes.take(pairs[c].to_numpy()) for c in ("node_l", "node_r"))
-    a, b = left["record"].to_numpy(), right["record"].to_numpy()
-    edges = pairs.drop(columns=["node_l", "node_r"]).assign(a=np.minimum(a, b), b=np.maximum(a, b))
-    edges["same_id"], edges["other_id"] = _ids(left, right)
-    edges["same_partner"] = left["partner"].to_numpy() == right["partner"].to_numpy()
-    edges = edges.join(_patterns(pairs))
-    edges["apart"] = edges["else_forename"] & ~edges["same_id"] & _told_apart(left, right)
+    same_id, other_id = _ids(left, right)
+    told = pairs.drop(columns=["node_l", "node_r"]).join(_patterns(pairs))
+    told = told.assign(same_id=same_id, other_id=other_id)
+    told["apart"] = told["else_forename"] & ~same_id & _told_apart(left, right)
+    row, a, b = _opened(left["profile"].to_numpy(), right["profile"].to_numpy(), members)
+    edges = told.take(row).assign(a=np.minimum(a, b), b=np.maximum(a, b))
     edges = edges.sort_values(["a", "b", "bits"], ascending=[True, True, False], kind="stable")
-    ids = edges.groupby(["a", "b"], sort=True)[["same_id", "other_id"]].max()
-    best = edges.drop_duplicates(["a", "b"]).set_index(["a", "b"])
-    best[["same_id", "other_id"]] = ids
-    return best.reset_index()
+    first = ~edges.duplicated(["a", "b"]).to_numpy()
+    if not first.all():
+        pair = np.cumsum(first) - 1
+        for column in ("same_id", "other_id"):
+            told_once = np.bincount(pair, weights=edges[column].to_numpy(float)) > 0
+            edges[column] = told_once[pair]
+        edges = edges[first]
+    edges["same_partner"] = partner[edges["a"]] == partner[edges["b"]]
+    return edges.reset_index(drop=True)
+
+
+def _opened(left: Ints, right: Ints, members: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
+    """Return for each pair of nodes all pairs of their records, but not where too many look alike."""
+    record = members["record"].to_numpy(np.int64)
+    node = members["node"].to_numpy(np.int64)
+    start = np.searchsorted(node, np.arange(int(node.max(initial=-1)) + 2))
+    size = np.diff(start)
+    told = np.flatnonzero(size[left] * size[right] <= ALIKE**2)
+    x, y = left[told], right[told]
+    count = size[x] * size[y]
+    row = np.repeat(np.arange(len(told)), count)
+    step = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    a = record[start[x][row] + step // size[y][row]]
+    b = record[start[y][row] + step % size[y][row]]
+    # Within one node each pair comes twice, and each record meets itself.
+    kept = np.where(x[row] == y[row], a < b, a != b)
+    return told[row][kept], a[kept], b[kept]
 
 
 def _ids(left: pd.DataFrame, right: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -89,28 +122,26 @@ def _named(numbers: Ints, tier: str, field: str) -> NDArray[Any]:
     return found
 
 
-def decide(edges: pd.DataFrame, partner: Ints, unlike: float, settings: Settings) -> Decision:
-    """Return who is one person: score = bits + prior of the two partners, recounted until still.
-
-    `unlike` is m of "another forename": how often one child stands under two names.
-    """
+def decide(
+    edges: pd.DataFrame, partner: Ints, models: dict[str, Model], settings: Settings
+) -> Decision:
+    """Return who is one person: score = bits + prior of the two partners, recounted until still."""
     edges = _allowed(edges, settings)
-    sizes = np.bincount(partner, minlength=int(partner.max(initial=0)) + 1)
-    s, t = partner[edges["a"]], partner[edges["b"]]
-    linked = _first_count(edges, s, t, sizes)
+    prior = first(edges, partner, settings.within == "free")
+    edges["bits"], learnt = refine(edges, models, prior)
     person = np.arange(len(partner))
     for _ in range(PASSES):
-        edges["score"] = _score(edges, s, t, linked, sizes, unlike)
-        before, person = person, cluster(edges, partner)
-        linked = _count(person, partner, len(sizes))
+        edges["score"] = scores(edges, edges["bits"].to_numpy(), prior, learnt.unlike())
+        before, person = person, _people(edges, partner)
+        prior = replace(prior, linked=_count(person, partner, len(prior.sizes)))
         if np.array_equal(before, person):
             break
-    edges["probability"] = probability(edges, s, t)
+    edges["probability"] = probability(edges, edges["score"].to_numpy(), prior)
     edges["accepted"] = (person[edges["a"]] == person[edges["b"]]) & (edges["score"] > -5)
     sure = edges["accepted"] & (edges["probability"] >= settings.sure)
     strict = cluster(edges[sure | edges["barred"]], partner)
     loose = cluster(edges, partner, least=settings.loose)
-    return Decision(edges, person, strict, loose)
+    return Decision(edges, person, strict, loose, learnt)
 
 
 def _allowed(edges: pd.DataFrame, settings: Settings) -> pd.DataFrame:
@@ -122,42 +153,44 @@ def _allowed(edges: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     return edges.assign(barred=bound, conflict=conflict)
 
 
-def _first_count(edges: pd.DataFrame, s: Ints, t: Ints, sizes: Ints) -> Floats:
-    clear = (edges["bits"] > 20) & ~edges["barred"]
-    linked = np.zeros((len(sizes), len(sizes)))
-    np.add.at(linked, (s[clear], t[clear]), 1)
-    linked = linked + linked.T
-    most = np.minimum.outer(sizes, sizes)
-    np.fill_diagonal(linked, np.diag(linked) / 2)
-    return np.minimum(linked, most)
-
-
 def _count(person: Ints, partner: Ints, partners: int) -> Floats:
     present = np.zeros((int(person.max(initial=0)) + 1, partners))
     np.add.at(present, (person, partner), 1)
     both = (present > 0).astype(float)
     linked: Floats = both.T @ both
-    np.fill_diagonal(linked, np.maximum(present - 1, 0).sum(axis=0))
+    # Among the records of one partner the prior counts pairs, elsewhere people.
+    np.fill_diagonal(linked, (present * (present - 1) / 2).sum(axis=0))
     return linked
 
 
-def _score(
-    edges: pd.DataFrame, s: Ints, t: Ints, linked: Floats, sizes: Ints, unlike: float
-) -> Floats:
-    n = np.minimum(linked[s, t], np.minimum(sizes[s], sizes[t]))
-    low, high = np.minimum(sizes[s], sizes[t]) - n, np.maximum(sizes[s], sizes[t]) - n
-    prior = np.log2((n + 1) / ((low + 1) * np.maximum(high, 1)))
-    prior = np.where(s == t, np.log2((linked[s, t] + 1) / (sizes[s] ** 2.0 / 2 + 1)), prior)
-    score = edges["bits"].to_numpy() + prior
-    twin, same_id = edges["twin"].to_numpy(), edges["same_id"].to_numpy()
-    inside = np.bincount(s[twin & (s == t)], minlength=len(sizes)) / np.maximum(sizes, 1)
-    twins = n * (inside[s] + inside[t])
-    # EM has no word for twins: what it took for one child under two names holds them as well.
-    cap = np.log2((np.maximum(n * unlike - twins, 0) + 0.5) / (twins + 0.5))
-    score = np.where(twin & (s != t), np.minimum(score, cap), score)
-    score = np.where(same_id & ~edges["conflict"].to_numpy(), np.maximum(score, 0) + ID_BITS, score)
-    final: Floats = np.round(np.where(edges["barred"], -60.0, score), 6).astype(np.float64)
-    return final
+def _people(edges: pd.DataFrame, partner: Ints) -> Ints:
+    open_ = edges[(edges["score"] > 0) & ~edges["barred"]]
+    homes = np.unique(partner[open_[["a", "b"]].to_numpy()])
+    if len(homes) == 2 and not open_["same_partner"].any():
+        return assigned(open_, partner)
+    return cluster(edges, partner)
+
+
+def assigned(edges: pd.DataFrame, partner: Ints) -> Ints:
+    """Join records of two partners one to one, so that the scores sum to the most possible."""
+    a, b = edges["a"].to_numpy(), edges["b"].to_numpy()
+    turned = partner[a] > partner[b]
+    rows, row = np.unique(np.where(turned, b, a), return_inverse=True)
+    columns, column = np.unique(np.where(turned, a, b), return_inverse=True)
+    person = np.arange(len(partner))
+    if not len(rows):
+        return person
+    # Each row may also stay alone, for next to nothing: so a full matching always exists.
+    row, score = np.append(row, np.arange(len(rows))), np.append(edges["score"], [ALONE] * len(rows))
+    column = np.append(column, len(columns) + np.arange(len(rows)))
+    shape = (len(rows), len(columns) + len(rows))
+    one, two = min_weight_full_bipartite_matching(
+        csr_matrix((score, (row, column)), shape), maximize=True
+    )
+    linked = two < len(columns)
+    x, y = rows[one[linked]], columns[two[linked]]
+    person[np.maximum(x, y)] = np.minimum(x, y)
+    return person
 
 
 def cluster(edges: pd.DataFrame, partner: Ints, least: float = 0.0) -> Ints:
@@ -187,15 +220,3 @@ Pairs = set[tuple[int, int]]
 def _may_join(one: list[int], two: list[int], home: list[int], held: Pairs, never: Pairs) -> bool:
     pairs = [(x, y) if x < y else (y, x) for x in one for y in two]
     return all(p not in never and (home[p[0]] != home[p[1]] or p in held) for p in pairs)
-
-
-def probability(edges: pd.DataFrame, s: Ints, t: Ints) -> Floats:
-    """Return the chance of each edge among those that compete for its two records."""
-    odds = np.exp2(np.clip(edges["score"].to_numpy(), -60, 40))
-    record = np.concatenate([edges["a"], edges["b"]])
-    # All edges of a record to one partner compete, on whichever side it stands.
-    rival = record * (int(np.max(np.concatenate([s, t]), initial=0)) + 1) + np.concatenate([t, s])
-    _, place = np.unique(rival, return_inverse=True)
-    total = np.bincount(place, weights=np.tile(odds, 2), minlength=1)[place]
-    share: Floats = odds / (1 + total[: len(odds)] + total[len(odds) :] - odds)
-    return np.round(share, 6)

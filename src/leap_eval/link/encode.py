@@ -1,21 +1,25 @@
-"""From keyed tokens to integers: one node per record and distinct set of tokens."""
+"""From keyed tokens to integers: one node for all records with the same tokens."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from leap_eval.errors import LinkError
 from leap_eval.tokens import columns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from leap_eval.tokens.forms import Tier
 
     Ints = NDArray[np.int64]
 
@@ -32,93 +36,178 @@ VALUE_OF = {
     "l_qd": "l_q",
     "f_pd": "f_p",
     "l_pd": "l_p",
+    "fn_near2": "fn",
+    "ln_near2": "ln",
     "fn_near": "fn",
     "ln_near": "ln",
     "dob_near": "dob",
     "pc_near": "pc",
 }
 CLEAR = ("multiple", "birth_order")
+KNOWN_BY = {
+    "f": ("f_l", "f_q", "f_p"),
+    "l": ("f_l", "l_q", "l_p"),
+    "q": tuple(f"{n}_{d}" for n in "fl" for d in ("q", "ym", "md", "yd"))
+    + ("q_p", "ym_p", "md_p", "yd_p"),
+    "p": ("f_p", "l_p", "q_p"),
+}
+TIER_A = frozenset(c for told in columns("A") for c in told)
+ODD = np.uint64(0x9E3779B97F4A7C15)
+MANY = 1_000  # nodes that share a token of one kind: beyond, it tells nobody apart
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
-    """Nodes (integers only) and the rates at which two different people agree by chance."""
+    """Nodes: all records with the same tokens, as integers; members: whose records they are."""
 
     nodes: pa.Table
+    members: pd.DataFrame  # node, record; a record with older tokens is a member of several
     rates: dict[str, float]
     strangers: int  # token rows without a person
+    crowded: int  # tokens shared by too many to be looked at
+
+
+Held = list[tuple[pa.Table, pa.Array]]  # a table of tokens, and its rows that have a person
 
 
 def encode(persons: pd.DataFrame, linkage: Linkage) -> Encoded:
-    """Return one node per record and distinct token row, newest first, all tokens as integers."""
+    """Return one node per distinct set of tokens, role and sex, all tokens as integers."""
+    _one_key(linkage)
     place = pd.Series(np.arange(len(persons)), index=persons["record_key"])
-    parts, strangers = [], 0
-    for partner in sorted({p for p, _ in linkage}):
-        table = _distinct(partner, linkage)
+    held: Held = []
+    records, strangers = [np.zeros(0, np.int64)], 0
+    # The newest first: where a record has several sets of tokens, its older ones follow.
+    newest = sorted(linkage, key=itemgetter(1), reverse=True)
+    for partner, period in sorted(newest, key=itemgetter(0)):
+        table = linkage[partner, period]
+        _whole(table, partner, period)
         record = place.reindex(table["record_key"].to_pandas()).to_numpy()
-        known = ~np.isnan(record)
-        strangers += int((~known).sum())
-        table = table.filter(pa.array(known))
-        parts.append(table.append_column("record", pa.array(record[known].astype(np.int64))))
-    table = pa.concat_tables(parts, promote_options="permissive") if parts else None
-    nodes = _integers(table, persons) if table is not None and len(table) else pa.table({})
-    return Encoded(nodes, _rates(linkage), strangers)
+        known = np.flatnonzero(~np.isnan(record))
+        strangers += len(record) - len(known)
+        held.append((table, pa.array(known)))
+        records.append(record[known].astype(np.int64))
+    record = np.concatenate(records)
+    if not len(record):
+        return Encoded(pa.table({}), pd.DataFrame({"node": [], "record": []}), {}, strangers, 0)
+    rows = _described(held, record, persons)
+    first, members = _profiles(rows, record)
+    nodes, crowded = _sifted(held, rows, first, members)
+    return Encoded(nodes, members, _rates(linkage), strangers, crowded)
 
 
-def _distinct(partner: str, linkage: Linkage) -> pa.Table:
-    periods = sorted((period for p, period in linkage if p == partner), reverse=True)
-    tables = []
-    for age, period in enumerate(periods):
-        table = linkage[partner, period].replace_schema_metadata(None)
-        _once(table, partner, period)
-        tables.append(table.append_column("age", pa.array([age] * len(table), pa.int32())))
-    merged = pa.concat_tables(tables, promote_options="permissive")
-    singles = [c for c in columns("AB")[0] if c in merged.column_names]
-    told = duckdb.connect()
-    told.register("merged", merged)
-    query = f"""SELECT * FROM merged QUALIFY row_number() OVER (
-        PARTITION BY record_key, hash({", ".join(singles)}) ORDER BY age) = 1
-        ORDER BY record_key, age"""
-    return told.sql(query).to_arrow_table()
-
-
-def _once(table: pa.Table, partner: str, period: str) -> None:
-    rows = table.select(["record_key", *columns("A")[0]]).to_pandas()
-    if rows.drop_duplicates()["record_key"].duplicated().any():
+def _one_key(linkage: Linkage) -> None:
+    told: dict[tuple[bytes | None, ...], tuple[str, str]] = {}
+    for at in sorted(linkage):
+        facts = linkage[at].schema.metadata or {}
+        if b"key_ids" in facts:
+            told.setdefault((facts[b"key_ids"], facts.get(b"norm_version")), at)
+    if len(told) > 1:
+        one, two = ["/".join(at) for at in told.values()][:2]
         raise LinkError(
-            f"data/linkage/{partner}/{period}: a record has two sets of tokens; "
-            "the partner sends each record once a period"
+            f"data/linkage: {one} and {two} were made under different keys or versions of the "
+            "normaliser and cannot meet; both partners send their files again"
         )
 
 
-def _integers(table: pa.Table, persons: pd.DataFrame) -> pa.Table:
-    singles, lists = columns("AB")
-    record = table["record"].to_numpy()
-    made: dict[str, Any] = {"node": np.arange(len(table)), "record": record}
-    made["partner"] = pd.factorize(persons["partner"], sort=True)[0][record]
-    made["child"] = (persons["role"] == "child").to_numpy()[record]
-    made["sex"] = pa.array(
-        persons["sex"].astype(object).to_numpy()[record], pa.string(), from_pandas=True
-    )
-    made["bare"] = np.array([t == "A" for t in table["tier"].to_pylist()])
-    for column in CLEAR:
-        made[column] = table[column].cast(pa.string())
-    for column in singles:
-        made[column] = _single(table, column)
-    for column in lists:
-        value = made.get(VALUE_OF.get(column, ""))
-        made[column] = _list(table, column, value)
-    for field, told in (("f", "f_l f_q f_p"), ("l", "f_l l_q l_p"), ("q", "f_q l_q q_p")):
-        made[f"has_{field}"] = _known(made, told.split())
-    made["has_p"] = _known(made, ["f_p", "l_p", "q_p"])
+def _whole(table: pa.Table, partner: str, period: str) -> None:
+    at, held = f"data/linkage/{partner}/{period}", set(table.column_names)
+    tier: Tier = "AB" if "dob" in held else "A"
+    wanted = {"record_key", "tier", *CLEAR, *(c for told in columns(tier) for c in told)}
+    if missing := sorted(wanted - held):
+        raise LinkError(
+            f"{at}: has no column {', '.join(missing[:3])}; the partner sends its file again"
+        )
+    keys = table["record_key"]
+    if len(keys.unique()) == len(keys):
+        return
+    rows = table.select(["record_key", *columns("A")[0]]).to_pandas()
+    if rows.drop_duplicates()["record_key"].duplicated().any():
+        raise LinkError(
+            f"{at}: a record has two sets of tokens; the partner sends each record once a period"
+        )
+
+
+def _described(held: Held, record: Ints, persons: pd.DataFrame) -> pa.Table:
+    made: dict[str, Any] = {c: _gathered(held, c, _single) for c in columns("AB")[0]}
+    made |= {c: _gathered(held, c, lambda cells: cells.cast(pa.string())) for c in CLEAR}
+    made["bare"] = pc.equal(_gathered(held, "tier", lambda cells: cells), "A")
+    made["child"] = pa.array((persons["role"] == "child").to_numpy()[record])
+    sex = persons["sex"].astype(object).to_numpy()[record]
+    made["sex"] = pa.array(sex, pa.string(), from_pandas=True)
+    for field, forms in KNOWN_BY.items():
+        told = [made[c].is_valid().to_numpy(zero_copy_only=False) for c in forms]
+        made[f"has_{field}"] = pa.array(np.any(told, axis=0))
     return pa.table(made)
 
 
-def _known(made: dict[str, Any], names: list[str]) -> NDArray[np.bool_]:
-    known: NDArray[np.bool_] = np.any(
-        [made[n].is_valid().to_numpy(zero_copy_only=False) for n in names], axis=0
-    )
-    return known
+def _gathered(held: Held, column: str, made: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    nothing = pa.nulls(0, pa.binary(16) if made is _single else pa.list_(pa.binary(8)))
+    kept = []
+    for table, known in held:
+        if column in table.column_names:
+            kept.append(made(table.column(column).take(known).combine_chunks()))
+        else:  # a trust sends no tier B
+            empty = made(nothing)
+            kept.append(pa.nulls(len(known), empty.type))
+    return pa.concat_arrays(kept)
+
+
+def _profiles(rows: pa.Table, record: Ints) -> tuple[Ints, pd.DataFrame]:
+    """Return the first row of each distinct set of tokens, and whose records share it."""
+    mark = np.zeros(len(rows), np.uint64)
+    words = (pd.factorize(rows[c].to_pandas())[0] for c in ("sex", "child", "bare", *CLEAR))
+    for cells in (*(rows[c].fill_null(0).to_numpy() for c in columns("AB")[0]), *words):
+        mark = (mark ^ cells.astype(np.uint64)) * ODD
+        mark ^= mark >> np.uint64(29)
+    _, first, node = np.unique(mark, return_index=True, return_inverse=True)
+    # Nodes are numbered as their first row stands: partners by name, records by key.
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    members = pd.DataFrame({"node": rank[node], "record": record}).drop_duplicates()
+    return first[order], members.sort_values(["node", "record"], ignore_index=True)
+
+
+def _sifted(
+    held: Held, rows: pa.Table, first: Ints, members: pd.DataFrame
+) -> tuple[pa.Table, int]:
+    """Return the nodes without list elements that one value alone holds, and without compounds
+    that too many nodes share; and the number of these."""
+    # Records alike in all are compared through a copy of their node.
+    copies = np.flatnonzero(np.bincount(members["node"]) > 1)
+    profile = np.concatenate([np.arange(len(first)), copies])
+    taken = pa.array(first[profile])
+    made: dict[str, Any] = {"node": np.arange(len(profile)), "profile": profile}
+    made["copy"] = made["node"] >= len(first)
+    made |= {c: rows[c].combine_chunks().take(taken) for c in rows.column_names}
+    for column in columns("AB")[1]:
+        value = made[VALUE_OF[column]].fill_null(0).to_numpy() if column in VALUE_OF else None
+        most = MANY if column in TIER_A else len(profile)
+        made[column] = _few(_gathered(held, column, _list).take(taken), value, most)
+    crowded = 0
+    for column in TIER_A & set(rows.column_names):
+        kept = _not_many(made[column].fill_null(0).to_numpy(), MANY)
+        crowded += int((~kept).sum())
+        made[column] = pc.if_else(pa.array(kept), made[column], pa.scalar(None, pa.int64()))
+    return pa.table(made), crowded
+
+
+def _not_many(cells: Ints, most: int) -> NDArray[np.bool_]:
+    _, place, count = np.unique(cells, return_inverse=True, return_counts=True)
+    kept: NDArray[np.bool_] = (count <= most)[place] | (cells == 0)
+    return kept
+
+
+def _few(lists: pa.Array, value: Ints | None, most: int) -> pa.Array:
+    elements = lists.flatten().to_numpy()
+    lengths = np.nan_to_num(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
+    rows = np.repeat(np.arange(len(lists)), lengths)
+    kept = _not_many(elements, most)
+    if value is not None:
+        kept &= _shared(elements, value[rows])
+    rows, elements = rows[kept], elements[kept]
+    ends = np.searchsorted(rows, np.arange(len(lists) + 1)).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(elements))
 
 
 def _words(array: pa.Array, width: int) -> Ints:
@@ -127,27 +216,16 @@ def _words(array: pa.Array, width: int) -> Ints:
     return raw.reshape(-1, width)[:, :8].copy().view(np.int64).ravel()
 
 
-def _single(table: pa.Table, column: str) -> pa.Array:
+def _single(cells: pa.Array) -> pa.Array:
     # Tokens are already evenly spread: their first eight bytes serve as the integer.
-    if column not in table.column_names or pa.types.is_null(table.schema.field(column).type):
-        return pa.nulls(len(table), pa.int64())
-    cells = table[column].combine_chunks().cast(pa.binary())
-    filled = cells.fill_null(bytes(16)).cast(pa.binary(16))
+    filled = cells.cast(pa.binary()).fill_null(bytes(16)).cast(pa.binary(16))
     return pa.array(_words(filled, 16), mask=~cells.is_valid().to_numpy(zero_copy_only=False))
 
 
-def _list(table: pa.Table, column: str, value: pa.Array | None) -> pa.Array:
-    if column not in table.column_names or pa.types.is_null(table.schema.field(column).type):
-        return pa.nulls(len(table), pa.list_(pa.int64()))
-    cells = table[column].combine_chunks()
+def _list(cells: pa.Array) -> pa.Array:
     lengths = np.nan_to_num(cells.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
-    flat = cells.flatten().cast(pa.binary())
-    elements = _words(flat.cast(pa.binary(8)), 8)
-    rows = np.repeat(np.arange(len(table)), lengths)
-    if value is not None:
-        kept = _shared(elements, value.fill_null(0).to_numpy()[rows])
-        elements, rows = elements[kept], rows[kept]
-    ends = np.searchsorted(rows, np.arange(len(table) + 1)).astype(np.int32)
+    elements = _words(cells.flatten().cast(pa.binary()).cast(pa.binary(8)), 8)
+    ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(ends), pa.array(elements))
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from leap_eval.link.decide import Decision
+    from leap_eval.link.encode import Encoded
 
     Ints = NDArray[np.int64]
 
@@ -63,19 +64,21 @@ def _met(condition: str, lists: set[str]) -> str:
 
 
 def held_out(
-    edges: pd.DataFrame, nodes: pa.Table, decide: Callable[[pd.DataFrame], Decision]
+    edges: pd.DataFrame,
+    encoded: Encoded,
+    people: pd.DataFrame,
+    decide: Callable[[pd.DataFrame], Decision],
 ) -> tuple[list[Measure], pd.DataFrame]:
     """Link as if no record had an id, and compare with the ids: precision, recall, labelled pairs.
 
     Equal valid numbers at two partners are true pairs; different ones are not.
     """
-    same = _equal(nodes)
+    nodes, same = encoded.nodes, _equal(encoded, people)
     both = edges["same_id"] | edges["other_id"]
     if len(same) < FEWEST or not both.any():
         return [share(m, 0, 0, "NHS-number hold-out") for m in ("precision", "recall")], edges[:0]
-    tier = np.where(
-        nodes["bare"].to_numpy()[same[:, 2]] | nodes["bare"].to_numpy()[same[:, 3]], "A", "B"
-    )
+    bare = nodes["bare"].to_numpy()
+    tier = np.where(bare[same[:, 2]] | bare[same[:, 3]], "A", "B")
     reached = np.zeros(len(same), bool)
     for one in ("A", "B"):
         rows = tier == one
@@ -101,11 +104,16 @@ def held_out(
     ], labelled
 
 
-def _equal(nodes: pa.Table) -> Ints:
-    """Return pairs of records of two partners with one NHS number, and the nodes that hold it."""
-    told = pd.DataFrame({c: nodes[c].to_numpy() for c in ("record", "partner")})
-    told = told.assign(nhs=nodes["nhs"].to_numpy(), node=np.arange(len(told))).dropna()
-    told = told.drop_duplicates(["record", "nhs"])
+def _equal(encoded: Encoded, people: pd.DataFrame) -> Ints:
+    """Return pairs of children of two partners with one NHS number, and the nodes that hold it."""
+    if not len(encoded.nodes):
+        return np.zeros((0, 4), np.int64)
+    told = encoded.members.assign(
+        nhs=encoded.nodes["nhs"].to_pandas().reindex(encoded.members["node"]).to_numpy(),
+        partner=people["partner"].to_numpy(object)[encoded.members["record"]],
+        child=(people["role"] == "child").to_numpy()[encoded.members["record"]],
+    )
+    told = told[told["child"]].dropna(subset=["nhs"]).drop_duplicates(["record", "nhs"])
     met = told.merge(told, on="nhs")
     met = met[(met["record_x"] < met["record_y"]) & (met["partner_x"] != met["partner_y"])]
     return met[["record_x", "record_y", "node_x", "node_y"]].to_numpy(np.int64)

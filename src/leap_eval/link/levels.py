@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 FIELDS = ("forename", "surname", "date", "postcode", "sex")
-CLOSE_NAME = ("exact", "part", "near", "nickname")
+CLOSE_NAME = ("exact", "part", "near", "nickname", "near_2")
 CLOSE_DATE = ("exact", "near", "swapped", "part")
 ELSE = "else"
 
@@ -36,6 +36,11 @@ def _either_missing(column: str) -> str:
     return f"{plain(column)}_l IS NULL OR {plain(column)}_r IS NULL"
 
 
+def _no_part(side: str) -> str:
+    # A date may be told in part: a year and a month, say.
+    return f"COALESCE(dobym_{side}, dobmd_{side}, dobyd_{side}) IS NULL"
+
+
 def _neither(column: str) -> str:
     return f"NOT {plain(column)}_l OR NOT {plain(column)}_r"
 
@@ -49,6 +54,7 @@ LEVELS_B: dict[str, tuple[str, dict[str, str]]] = {
             "part": _meet("fn_parts"),
             "near": _meet("fn_near"),
             "nickname": _same("fn_nick"),
+            "near_2": _meet("fn_near2"),
             "metaphone": _same("fn_m"),
             "soundex": _same("fn_x"),
             "first_3": _same("fn_3"),
@@ -62,6 +68,7 @@ LEVELS_B: dict[str, tuple[str, dict[str, str]]] = {
             "exact": _same("ln"),
             "part": _meet("ln_parts"),
             "near": _meet("ln_near"),
+            "near_2": _meet("ln_near2"),
             "metaphone": _same("ln_m"),
             "soundex": _same("ln_x"),
             "first_3": _same("ln_3"),
@@ -69,7 +76,7 @@ LEVELS_B: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "date": (
-        _either_missing("dob"),
+        _no_part("l") + " OR " + _no_part("r"),
         {
             "exact": _same("dob"),
             "near": _meet("dob_near"),
@@ -157,6 +164,7 @@ _PAIRS_B = (
     + [(n, d) for n in ("fn", "ln") for d in ("dob_ym", "dob_md", "dob_yd")]
     + [("dob_ym", "ln_3"), ("dob_md", "fn_3"), ("dob_md", "ln_x")]
     + [("pc", d) for d in ("dob_ym", "dob_md", "dob_yd")]
+    + [("dob", n) for n in ("fn_1", "pc_district")]
 )
 _NEAR_B = (
     [("fn_near", n) for n in ("ln", "dob_md", "pc")]
@@ -193,10 +201,16 @@ def labels(tier: str, field: str) -> list[str]:
 
 def rules(tier: str) -> list[tuple[str, list[str]]]:
     """Return the blocking rules of a model: a condition, and the lists to open for it."""
+    told = [("l.profile = r.profile", list[str]())]
+    return told + [(f"{rule} AND NOT l.copy AND NOT r.copy", lists) for rule, lists in _rules(tier)]
+
+
+def _rules(tier: str) -> list[tuple[str, list[str]]]:
     ids: list[tuple[str, list[str]]] = [("l.nhs = r.nhs", []), ("l.upn = r.upn", [])]
     if tier == "B":
         direct = [_rule(*pair) for pair in _PAIRS_B]
-        turned: list[tuple[str, list[str]]] = [("l.fn = r.ln AND l.ln = r.fn", [])]
+        crossed = ("l.fn = r.ln AND l.ln = r.fn", "l.fn = r.ln AND l.pc = r.pc")
+        turned: list[tuple[str, list[str]]] = [(c, []) for c in crossed]
         return [*ids, *direct, *turned, *((_rule(*p)[0], [plain(p[0])]) for p in _NEAR_B)]
     # AB pairs are model B's; the filter keeps them out.
     mixed = " AND (l.bare OR r.bare)"

@@ -18,11 +18,10 @@ from splink.internals.exceptions import EMTrainingException
 from leap_eval.link import levels
 from leap_eval.link.settings import Settings
 
-Model = dict[str, dict[str, dict[str, list[float]]]]  # field -> label -> m, u of one tier
+Model = dict[str, dict[str, list[float]]]  # field -> level -> m, u of one tier
 PRIOR = 1e-4  # taken off again: decide puts a prior per pair of partners in its place
 LEAST_EXACT = 0.3
-UNKNOWN = {"exact": [0.0, 0.0]}
-LEAST = {"m": 1e-3, "u": 1e-6}
+LEAST_M = 1e-3
 FEWEST = 30  # nodes below which nothing can be learnt
 
 
@@ -31,7 +30,7 @@ class Weighed:
     """Compared pairs of nodes with their bits and levels, and the two models that weighed them."""
 
     pairs: pd.DataFrame
-    models: dict[str, Any]
+    models: dict[str, Model]
 
 
 def weigh(nodes: pa.Table, rates: dict[str, float], settings: Settings) -> Weighed:
@@ -54,7 +53,7 @@ def weigh(nodes: pa.Table, rates: dict[str, float], settings: Settings) -> Weigh
 def _engine() -> Any:
     connection = duckdb.connect()
     connection.sql(
-        "SET threads = 2; SET memory_limit = '2GB'; SET preserve_insertion_order = false"
+        "SET threads = 2; SET memory_limit = '1GB'; SET preserve_insertion_order = false"
     )
     return connection
 
@@ -63,8 +62,7 @@ def _linker(
     nodes: pa.Table, tier: str, comparisons: list[dict[str, Any]], connection: Any
 ) -> Linker:
     conditions: list[Any] = [
-        CustomRule(f"{c} AND l.record <> r.record", "duckdb", arrays_to_explode=o or None)
-        for c, o in levels.rules(tier)
+        CustomRule(c, "duckdb", arrays_to_explode=o or None) for c, o in levels.rules(tier)
     ]
     settings = SettingsCreator(
         link_type="dedupe_only",
@@ -80,7 +78,7 @@ def _linker(
     return Linker(api.register(named), settings, log_level=logging.ERROR)
 
 
-def _comparisons(tier: str, told: dict[str, dict[str, list[float]]]) -> list[dict[str, Any]]:
+def _comparisons(tier: str, told: Model) -> list[dict[str, Any]]:
     made = [levels.comparison(tier, field) for field in levels.FIELDS]
     for one in made:
         known = told.get(one["output_column_name"], {})
@@ -93,7 +91,7 @@ def _comparisons(tier: str, told: dict[str, dict[str, list[float]]]) -> list[dic
 
 def train(
     nodes: pa.Table, tier: str, chance: dict[str, dict[str, float]], settings: Settings
-) -> dict[str, dict[str, list[float]]]:
+) -> Model:
     """Return m and u per field and level: u from random pairs or as given, m by EM."""
     guess = {f: _guess(tier, f, chance.get(f, {})) for f in levels.FIELDS}
     if len(nodes) < FEWEST:
@@ -104,29 +102,30 @@ def train(
         linker.training.estimate_u_using_random_sampling(
             max_pairs=settings.u_pairs, seed=settings.seed, min_count_per_level=None, num_chunks=1
         )
+    told = linker.misc.save_model_to_json()
     for block in levels.BLOCKS[tier]:
-        condition = f"{block} AND l.record <> r.record"
+        condition = f"{block} AND NOT l.copy AND NOT r.copy"
         # A block without pairs, or with none of a level, teaches nothing; the others still do.
         with suppress(EMTrainingException, ValueError):
             linker.training.estimate_parameters_using_expectation_maximisation(
                 CustomRule(condition, "duckdb"), estimate_without_term_frequencies=True
             )
-    learnt = _filled(linker, tier, guess)
+        # After a block without pairs Splink leaves out what it should have taught.
+        after = linker.misc.save_model_to_json()
+        told = after if len(after["comparisons"]) == len(levels.FIELDS) else told
+    # A level that no random pair reached is rare, but not rarer than the pairs looked at can tell.
+    least = 0.5 / min(settings.u_pairs, len(sample) * (len(sample) - 1) / 2)
+    learnt = _filled(told, guess, least)
     return learnt if _believable(learnt) else _with_chance(guess, learnt)
 
 
-def _believable(told: dict[str, dict[str, list[float]]]) -> bool:
+def _believable(told: Model) -> bool:
     # Where hardly a pair is one person, EM calls strangers matches: agreement becomes rare.
-    return all(told.get(f, UNKNOWN)["exact"][0] > LEAST_EXACT for f in levels.FIELDS)
+    return all(told[f]["exact"][0] > LEAST_EXACT for f in levels.FIELDS)
 
 
-def _with_chance(
-    guess: dict[str, dict[str, list[float]]], learnt: dict[str, dict[str, list[float]]]
-) -> dict[str, dict[str, list[float]]]:
-    return {
-        f: {n: [m, learnt[f][n][1] if f in learnt else u] for n, (m, u) in t.items()}
-        for f, t in guess.items()
-    }
+def _with_chance(guess: Model, learnt: Model) -> Model:
+    return {f: {n: [m, learnt[f][n][1]] for n, (m, _) in t.items()} for f, t in guess.items()}
 
 
 def _sample(nodes: pa.Table, most: int) -> pa.Table:
@@ -148,31 +147,28 @@ def _guess(tier: str, field: str, chance: dict[str, float]) -> dict[str, list[fl
     return {n: [m[n] / total, u[n]] for n in names}
 
 
-def _filled(
-    linker: Linker, tier: str, guess: dict[str, dict[str, list[float]]]
-) -> dict[str, dict[str, list[float]]]:
-    told = linker.misc.save_model_to_json()
+def _filled(told: dict[str, Any], guess: Model, least: float) -> Model:
     found = {}
     for one in told["comparisons"]:
         field = one["output_column_name"]
         learnt = {le["label_for_charts"]: le for le in one["comparison_levels"]}
         found[field] = {
-            name: [_share(learnt[name], "m", m), _share(learnt[name], "u", u)]
+            name: [_share(learnt[name], "m", m, LEAST_M), _share(learnt[name], "u", u, least)]
             for name, (m, u) in guess[field].items()
         }
     return found
 
 
-def _share(level: dict[str, Any], which: str, instead: float) -> float:
+def _share(level: dict[str, Any], which: str, instead: float, least: float) -> float:
     value = level.get(f"{which}_probability")
     # A level nobody reached keeps a small share: a weight of minus infinity would be a hard rule.
     if not isinstance(value, float) or not np.isfinite(value):
-        return min(instead, 1e-3)
-    return max(value, LEAST[which])
+        return max(min(instead, 1e-3), least)
+    return max(value, least)
 
 
 def _predict(
-    nodes: pa.Table, tier: str, told: dict[str, dict[str, list[float]]], settings: Settings
+    nodes: pa.Table, tier: str, told: Model, settings: Settings
 ) -> pd.DataFrame:
     connection = _engine()
     linker = _linker(nodes, tier, _comparisons(tier, told), connection)

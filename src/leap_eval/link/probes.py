@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from leap_eval.link import levels
-from leap_eval.link.encode import Linkage, _integers
+from leap_eval.link.encode import Encoded, Linkage, encode
 from leap_eval.link.holdout import FEWEST, compared, share
 
 if TYPE_CHECKING:
@@ -23,88 +24,84 @@ TF = {"forename": "fn", "surname": "ln", "postcode": "pc"}
 LEAST_TF = 1e-5
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """What linkage was made of: all nodes, the token tables, and the probes beside them."""
+
+    encoded: Encoded
+    linkage: Linkage
+    probes: Linkage
+
+
 def probed(
-    persons: pd.DataFrame,
-    linkage: Linkage,
-    probes: Linkage,
-    nodes: pa.Table,
-    model: list[dict[str, Any]],
-    prior: float,
+    people: pd.DataFrame, tried: Tried, model: list[dict[str, Any]], prior: float
 ) -> dict[str, Any]:
     """Return recall by kind of slip, and over all slips as often as the model says they happen.
 
     A probe is found when a blocking rule meets its original and the two score above zero
     with the usual prior of two partners.
     """
-    tried = [_tried(persons, linkage, probes, nodes, model, tier) for tier in ("A", "B")]
-    told = (
-        pd.concat([t for t in tried if len(t)], ignore_index=True) if any(map(len, tried)) else None
-    )
-    if told is None or len(told) < FEWEST:
+    made = [_compared(people, tried, model, tier) for tier in ("A", "AB")]
+    told = pd.concat(made, ignore_index=True)
+    if len(told) < FEWEST:
         return {"recall": share("recall", 0, 0, WAY), "kinds": [], "probes": 0}
-    told["found"] = told["reached"] & (told["bits"] + prior > 0)
+    told["found"] = told["reached"].astype(bool) & (told["bits"] + prior > 0)
     return {"recall": _mixed(told, model), "kinds": _kinds(told), "probes": len(told)}
 
 
-def _tried(
-    persons: pd.DataFrame,
-    linkage: Linkage,
-    probes: Linkage,
-    nodes: pa.Table,
-    model: list[dict[str, Any]],
-    tier: str,
+def _compared(
+    people: pd.DataFrame, tried: Tried, model: list[dict[str, Any]], tier: str
 ) -> pd.DataFrame:
-    parts = [_beside(linkage[at], probes[at], tier) for at in sorted(probes) if at in linkage]
-    pairs = (
-        pa.concat_tables([p for p in parts if len(p)], promote_options="permissive")
-        if parts
-        else None
-    )
-    if pairs is None or not len(pairs):
+    """Return the levels of each child's probe and its original, as stage 02 would see them."""
+    children = set(people.loc[people["role"] == "child", "record_key"])
+    # A person is sent every quarter: the latest original and its probes speak for it.
+    latest = {
+        key: at
+        for at in sorted(tried.probes, key=lambda one: one[1])
+        if at in tried.linkage
+        for key in tried.probes[at]["probe_of"].to_pylist()
+    }
+    firsts, copies, kinds = [], [], []
+    for at in sorted(set(latest.values())):
+        place = {k: i for i, k in enumerate(tried.linkage[at]["record_key"].to_pylist())}
+        told = tried.probes[at].select(["probe_of", "kind", "tier"]).to_pylist()
+        rows = [
+            (i, place[one["probe_of"]], one["kind"])
+            for i, one in enumerate(told)
+            if one["probe_of"] in place
+            and one["tier"] == tier
+            and latest[one["probe_of"]] == at
+            and one["probe_of"] in children
+        ]
+        copies.append(tried.probes[at].take(pa.array([i for i, _, _ in rows], pa.int64())))
+        firsts.append(tried.linkage[at].take(pa.array([i for _, i, _ in rows], pa.int64())))
+        kinds += [kind for _, _, kind in rows]
+    if not kinds:
         return pd.DataFrame()
-    record = pd.Series(np.arange(len(persons)), index=persons["record_key"])
-    at = record.reindex(pairs["record_key"].to_pandas()).to_numpy()
-    child = (persons["role"] == "child").reindex(at, fill_value=False).to_numpy(bool)
-    kept = np.flatnonzero(child)
-    pairs = pairs.take(pa.array(kept)).append_column("record", pa.array(at[kept].astype(np.int64)))
-    left, right = np.arange(0, len(pairs), 2), np.arange(1, len(pairs), 2)
-    if not len(left):
-        return pd.DataFrame()
-    both = _integers(pairs, persons)
-    made = compared(both, left, right, tier).assign(kind=pairs["kind"].take(pa.array(right)))
-    made["bits"] = _bits(made, both, left, right, nodes, model, tier)
-    return made.assign(tier=tier).drop_duplicates()
+    sides = {(side, ""): _keyed(t, side) for side, t in (("original", firsts), ("probe", copies))}
+    names = [key for table in sides.values() for key in table["record_key"].to_pylist()]
+    pair = encode(pd.DataFrame({"record_key": names, "role": "child", "sex": None}), sides)
+    node = pair.members.drop_duplicates("record").set_index("record")["node"]
+    half = np.arange(len(kinds))
+    left, right = (node.reindex(half + n).to_numpy(np.int64) for n in (0, len(kinds)))
+    one = "A" if tier == "A" else "B"
+    made = compared(pair.nodes, left, right, one).assign(kind=kinds, tier=one)
+    return made.assign(bits=_bits(made, pair.nodes, left, tried.encoded.nodes, model, one))
 
 
-def _beside(table: pa.Table, probes: pa.Table, tier: str) -> pa.Table:
-    """Return each original and below it its probe."""
-    mine = probes.filter(
-        pa.array([t == ("A" if tier == "A" else "AB") for t in probes["tier"].to_pylist()])
+def _keyed(tables: list[pa.Table], side: str) -> pa.Table:
+    whole = pa.concat_tables(
+        [t.replace_schema_metadata(None) for t in tables], promote_options="permissive"
     )
-    if not len(mine):
-        return mine
-    place = {key: i for i, key in enumerate(table["record_key"].to_pylist())}
-    keys = mine["probe_of"].to_pylist()
-    known = [i for i, key in enumerate(keys) if key in place]
-    mine = mine.take(pa.array(known, pa.int64()))
-    originals = table.take(pa.array([place[keys[i]] for i in known], pa.int64()))
-    shared = [c for c in originals.column_names if c in mine.column_names]
-    copies = mine.select(shared).append_column("kind", mine["kind"])
-    copies = copies.append_column("record_key", mine["probe_of"])
-    firsts = originals.select([*shared, "record_key"])
-    both = pa.concat_tables(
-        [firsts.replace_schema_metadata(None), copies.replace_schema_metadata(None)],
-        promote_options="permissive",
-    )
-    order = np.arange(2 * len(known)).reshape(2, -1).T.ravel()
-    return both.take(pa.array(order))
+    names = pa.array([f"{side} {n:09d}" for n in range(len(whole))], pa.string())
+    kept = [c for c in whole.column_names if c not in ("record_key", "probe_of", "kind")]
+    return whole.select(kept).append_column("record_key", names)
 
 
 def _bits(
     made: pd.DataFrame,
     both: pa.Table,
     left: Ints,
-    right: Ints,
     nodes: pa.Table,
     model: list[dict[str, Any]],
     tier: str,
@@ -140,8 +137,6 @@ def _kinds(told: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _mixed(told: pd.DataFrame, model: list[dict[str, Any]]) -> dict[str, Any]:
     """Mix recall over how many fields agree exactly, as often as the model's m says they do."""
-    hits = tries = 0.0
-    chance = np.zeros(5)
     parts = []
     for tier, some in told.groupby("tier"):
         exact = [

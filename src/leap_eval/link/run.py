@@ -11,11 +11,12 @@ import pyarrow as pa
 
 from leap_eval.errors import LinkError
 from leap_eval.link import levels
-from leap_eval.link.assess import Findings, assess
+from leap_eval.link.assess import Findings, Tried, assess
 from leap_eval.link.decide import Decision, cluster, decide, record_edges
 from leap_eval.link.encode import Encoded, Linkage, encode
 from leap_eval.link.family import families, study_ids
 from leap_eval.link.model import Weighed, weigh
+from leap_eval.link.refine import TOGETHER, Learnt
 from leap_eval.link.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 ROLES = ("child", "adult")
+LEAST_BITS = 0.5  # a pair of levels that adds less is not told
 KNOWN = ("has_f", "has_l", "has_q", "has_p")
-KEPT = ["record", "partner", "child", "multiple", "birth_order", "nhs", "upn", "g_flp", "flp"]
+IDS = ["nhs", "upn", "g_flp", "flp"]
+KEPT = ["profile", "child", "multiple", "birth_order"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,10 +55,8 @@ def link(
     told = settings if isinstance(settings, Settings) else Settings(**dict(settings))
     people = _people(persons)
     encoded = encode(people, linkage)
-    if not len(encoded.nodes):
-        encoded = Encoded(_no_nodes(), {}, encoded.strangers)
-    nodes = _plain(encoded.nodes)
-    people["missing"] = _missing(encoded.nodes, len(people))
+    nodes = _by_record(encoded)
+    people["missing"] = _missing(nodes, len(people))
     partner, names = pd.factorize(people["partner"], sort=True)
     made = {role: _role(role, encoded, partner.astype(np.int64), told) for role in ROLES}
     people = _decided(people, made, partner, key)
@@ -63,11 +64,16 @@ def link(
     edges = pd.concat([d.edges for d, _ in made.values()], ignore_index=True)
     links = _links(people, edges, wide, told)
     model = _model(made, encoded, told)
-    unlike = _unlike(made["child"][1])
     found = assess(
         Findings(people, links, _sided(made["child"][0].edges, partner), list(names), model),
-        (encoded.nodes, linkage, probes or {}),
-        lambda edges: decide(edges, partner.astype(np.int64), unlike, told),
+        Tried(encoded, linkage, probes or {}),
+        # Bits as they were weighed: a decision learns on from there.
+        lambda edges: decide(
+            edges.assign(bits=edges["weighed"]),
+            partner.astype(np.int64),
+            made["child"][1].models,
+            told,
+        ),
         told,
     )
     return Linked(
@@ -88,25 +94,27 @@ def _people(persons: Any) -> pd.DataFrame:
     return frame
 
 
-def _no_nodes() -> pa.Table:
-    none = {c: pa.array([], pa.int64()) for c in KEPT}
-    flags = {c: pa.array([], pa.bool_()) for c in ("child", "bare", *KNOWN)}
-    return pa.table(none | flags)
-
-
 def _plain(nodes: pa.Table) -> pd.DataFrame:
-    frame: pd.DataFrame = nodes.select(
-        [c for c in KEPT if c not in ("nhs", "upn", "g_flp", "flp")]
-    ).to_pandas()
-    for column in ("nhs", "upn", "g_flp", "flp"):
-        frame[column] = nodes[column].fill_null(0).to_numpy()
-    return frame
+    frame: pd.DataFrame = nodes.select(KEPT).to_pandas()
+    return frame.assign(**{c: nodes[c].fill_null(0).to_numpy() for c in IDS})
 
 
-def _missing(nodes: pa.Table, records: int) -> Ints:
+def _by_record(encoded: Encoded) -> pd.DataFrame:
+    """Return what families need of each record's nodes, and which fields are known."""
+    if not len(encoded.nodes):
+        return pd.DataFrame(
+            {c: np.zeros(0, np.int64) for c in ("record", *IDS)}
+            | {c: np.zeros(0, bool) for c in ("child", *KNOWN)}
+        )
+    told = _plain(encoded.nodes).assign(**{c: encoded.nodes[c].to_numpy() for c in KNOWN})
+    nodes = encoded.members["node"].to_numpy()
+    return told.take(nodes).assign(record=encoded.members["record"].to_numpy())
+
+
+def _missing(nodes: pd.DataFrame, records: int) -> Ints:
     told = np.zeros((records, len(KNOWN)), bool)
     for place, column in enumerate(KNOWN):
-        np.logical_or.at(told[:, place], nodes["record"].to_numpy(), nodes[column].to_numpy())
+        np.logical_or.at(told[:, place], nodes["record"].to_numpy(), nodes[column].to_numpy(bool))
     missing: Ints = (len(KNOWN) - told.sum(axis=1)).astype(np.int64)
     return missing
 
@@ -115,30 +123,29 @@ def _role(
     role: str, encoded: Encoded, partner: Ints, settings: Settings
 ) -> tuple[Decision, Weighed]:
     # Children and adults are apart: no pair crosses, and each learns weights of its own.
-    mine = encoded.nodes.filter(pa.array(encoded.nodes["child"].to_numpy() == (role == "child")))
-    mine = mine.sort_by("node") if len(mine) else mine
+    nodes = encoded.nodes
+    mine = (
+        nodes.filter(pa.array(nodes["child"].to_numpy() == (role == "child")))
+        if len(nodes)
+        else nodes
+    )
     if len(mine):
-        mine = mine.set_column(0, "node", pa.array(np.arange(len(mine))))
+        mine = mine.set_column(
+            mine.column_names.index("node"), "node", pa.array(np.arange(len(mine)))
+        )
     weighed = weigh(mine, encoded.rates, settings) if len(mine) else Weighed(pd.DataFrame(), {})
     if not len(weighed.pairs):
         same = np.arange(len(partner))
-        return Decision(_no_edges(), same, same, same), weighed
-    edges = record_edges(weighed.pairs, _plain(mine))
-    return decide(edges, partner, _unlike(weighed), settings), weighed
-
-
-def _unlike(weighed: Weighed) -> float:
-    # m of "another forename": how often one child stands under two names.
-    told: float = (
-        next(iter(weighed.models.values()))["forename"][levels.ELSE][0] if weighed.models else 0.0
-    )
-    return told
+        return Decision(_no_edges(), same, same, same, Learnt(weighed.models)), weighed
+    edges = record_edges(weighed.pairs, _plain(mine), encoded.members, partner)
+    edges = edges.assign(weighed=edges["bits"])
+    return decide(edges, partner, weighed.models, settings), weighed
 
 
 def _no_edges() -> pd.DataFrame:
     ints = ["a", "b", *levels.FIELDS]
     told: dict[str, Any] = {c: np.zeros(0, np.int64) for c in ints} | {"tier": np.zeros(0, object)}
-    told |= {c: np.zeros(0) for c in ("bits", "score", "probability")}
+    told |= {c: np.zeros(0) for c in ("bits", "weighed", "score", "probability")}
     flags = ("accepted", "same_id", "other_id", "same_partner", "barred", "conflict")
     flags += ("else_forename", "twin")
     return pd.DataFrame(told | {c: np.zeros(0, bool) for c in flags})
@@ -241,20 +248,33 @@ def _model(
     rows = [
         {"role": role, "tier": tier, "field": field, "level": name}
         | {"m": _short(m), "u": _short(u), "bits": round(float(np.log2(m / u)), 3)}
-        for role, (_, weighed) in made.items()
-        for tier, model in sorted(weighed.models.items())
+        for role, (decision, _) in made.items()
+        for tier, model in sorted(decision.learnt.models.items())
         for field, told in model.items()
         for name, (m, u) in told.items()
+    ]
+    together = [
+        {"role": role, "tier": tier} | _crossed(tier, one, two) | {"bits": round(float(bits), 3)}
+        for role, (decision, _) in made.items()
+        for tier, table in sorted(decision.learnt.together.items())
+        for (one, two), bits in np.ndenumerate(table)
+        if abs(bits) >= LEAST_BITS
     ]
     counts = {role: len(w.pairs) for role, (_, w) in made.items()}
     rules = {tier: [c for c, _ in levels.rules(tier)] for tier in levels.LEVELS}
     return {
         "levels": rows,
+        "together": together,
         "pairs": counts,
         "rules": rules,
         "strangers": encoded.strangers,
+        "crowded": encoded.crowded,
         "settings": asdict(settings),
     }
+
+
+def _crossed(tier: str, *levels_: int) -> dict[str, str]:
+    return {f: levels.labels(tier, f)[n] for f, n in zip(TOGETHER, levels_, strict=True)}
 
 
 def _short(value: float) -> float:

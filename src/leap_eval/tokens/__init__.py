@@ -1,5 +1,6 @@
 """Keyed field tokens: who a person is, without a name (see docs/decisions and the linkage page)."""
 
+from leap_eval.tokens.forms import Person, columns
 from leap_eval.tokens.keys import (
     Keys,
     family_id,
@@ -11,11 +12,8 @@ from leap_eval.tokens.keys import (
     study_id,
 )
 from leap_eval.tokens.make import (
-    Person,
     at_rest,
-    columns,
     from_canonical,
-    rates,
     rest,
     schema,
     to_canonical,
@@ -24,6 +22,7 @@ from leap_eval.tokens.make import (
 )
 from leap_eval.tokens.normalise import NORM_VERSION, birth_date, name, nhs_number, postcode, upn
 from leap_eval.tokens.probes import SLIPS, Probe, probes
+from leap_eval.tokens.rates import rates
 from leap_eval.tokens.text import from_text, to_text
 
 __all__ = [

@@ -6,7 +6,9 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from leap_eval.errors import KeyMissingError
 from leap_eval.tokens.text import to_text
@@ -67,7 +69,28 @@ def read_key(path: Path) -> bytes:
 
 def mark(key: bytes, *words: str) -> bytes:
     """Return the first 16 bytes of HMAC-SHA-256 over the words."""
-    return hmac.digest(key, SEPARATOR.join(words).encode(), "sha256")[:16]
+    return keyed(key, SEPARATOR.join(words).encode())
+
+
+def keyed(key: bytes, told: bytes, head: str = "") -> bytes:
+    """Return the first 16 bytes of HMAC-SHA-256 over `head` and `told`."""
+    inner, outer = begun(key, head)
+    inner, outer = inner.copy(), outer.copy()
+    inner.update(told)
+    outer.update(inner.digest())
+    return bytes(outer.digest()[:16])
+
+
+@lru_cache(maxsize=1024)
+def begun(key: bytes, head: str) -> tuple[Any, Any]:
+    """Return both halves of HMAC-SHA-256, fed with the key and `head`: to be copied, then fed on.
+
+    Every token of a kind begins alike; begun once, a token takes a third of the time.
+    """
+    block = key.ljust(64, b"\0")
+    inner, outer = (hashlib.sha256(bytes(b ^ pad for b in block)) for pad in (0x36, 0x5C))
+    inner.update(head.encode())
+    return inner, outer
 
 
 def record_key(partner: str, reference: str, key: bytes) -> str:

@@ -82,6 +82,22 @@ def birth_date(text: str | None) -> str | None:
     return digits if len(digits) == 8 and digits not in _DATE_PLACEHOLDERS else None
 
 
+def date_forms(text: str | None) -> dict[str, str | None]:
+    """Return a date whole (q), swapped (sw), and in twos of its parts; only of parts told.
+
+    A part that is not known is left blank: `2019--04` has a year and a day.
+    """
+    if date := birth_date(text):
+        twos = {"ym": date[:6], "md": date[4:], "yd": date[:4] + date[6:]}
+        return {"q": date, "sw": swapped(date), **twos}
+    parts = re.fullmatch(r"(\d{4})?-(\d{1,2})?-(\d{1,2})?", text or "")
+    if not parts or all(parts.groups()):
+        return {}
+    y, m, d = (part.zfill(2) if part else None for part in parts.groups())
+    twos = {"ym": (y, m), "md": (m, d), "yd": (y, d)}
+    return {form: a + b if a and b else None for form, (a, b) in twos.items()}
+
+
 def swapped(date: str) -> str | None:
     """Return the date with day and month exchanged, where both could be either."""
     year, month, day = date[:4], date[4:6], date[6:]
