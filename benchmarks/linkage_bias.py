@@ -58,7 +58,7 @@ def judged(some: damaged.Set, spoilt: dict[str, bool], made: Any, persons: Any) 
     by_lot = [f for (d, _), f in flags.items() if d in ("home_language", "imd_third")]
     return {
         "gap": recall[False] - recall[True],
-        "after": abs(repaired[False] - repaired[True]),
+        "after": float(abs(repaired[False] - repaired[True])),
         "flagged": flags["ethnicity_group5", "black"] == "gap",
         "false": [f == "gap" for f in by_lot if f != "too_few"],
     }

@@ -135,8 +135,8 @@ def _weights(
 ) -> Floats:
     """Return 1 / P(found | groups, missing fields) for linked records, 1 for the others.
 
-    Raked: in each group of each dimension what was found, weighted, adds up to what is there.
-    Groups are pulled to all by as much as chance alone makes them differ (empirical Bayes).
+    Raked: in each group of each dimension with a flag what was found, weighted, adds up to what
+    is there. Where no group is flagged chance tells them apart: they are weighed like all.
     """
     links = across[across["accepted"]]
     each = np.zeros(len(groups))
@@ -145,12 +145,13 @@ def _weights(
     weight = np.ones(len(groups))
     if every is None or not every.total:
         return weight
-    overall = every.found / every.total
-    weight[each > 0] = 1 / overall
+    weight[each > 0] = every.total / every.found
+    flagged = {g["dimension"] for g in made if g["flag"] == "gap"}
     margins = [
-        (rows, float(each[rows].sum() / shrunk))
-        for rows, shrunk in _shrunk(groups, made, overall)
-        if each[rows].sum() > 0
+        (rows, float(each[rows].sum() * g["captured"].total / g["captured"].found))
+        for g in made
+        if g["dimension"] in flagged and g["captured"] is not None
+        for rows in [np.flatnonzero((groups[g["dimension"]] == g["group"]).to_numpy())]
     ]
     for _ in range(ROUNDS):
         for rows, total in margins:
@@ -158,20 +159,3 @@ def _weights(
     weight[each == 0] = 1.0
     clipped: Floats = np.round(np.clip(weight, 1.0, MOST_WEIGHT), 4)
     return clipped
-
-
-def _shrunk(
-    groups: pd.DataFrame, made: list[dict[str, Any]], overall: float
-) -> list[tuple[NDArray[Any], float]]:
-    found = []
-    for dimension in groups.columns:
-        own = [g for g in made if g["dimension"] == dimension and g["captured"] is not None]
-        if len(own) < 2:
-            continue
-        off = np.array([g["captured"].found / g["captured"].total - overall for g in own])
-        noise = np.array([float(np.var(g["captured"].recall)) for g in own])
-        real = max(float((off**2 - noise).mean()), 0.0)
-        for g, d, v in zip(own, off, noise, strict=True):
-            rows = np.flatnonzero((groups[dimension] == g["group"]).to_numpy())
-            found.append((rows, overall + d * real / (real + v) if real else overall))
-    return found
