@@ -100,7 +100,7 @@ def train(
     linker = _linker(sample, tier, _comparisons(tier, guess), _engine())
     if not chance:
         linker.training.estimate_u_using_random_sampling(
-            max_pairs=settings.u_pairs, seed=settings.seed, min_count_per_level=None, num_chunks=1
+            max_pairs=settings.u_pairs, seed=settings.seed, min_count_per_level=None, num_chunks=10
         )
     told = linker.misc.save_model_to_json()
     for block in levels.BLOCKS[tier]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 ID_BITS, BARRED = 40.0, -60.0
+STEPS = 10  # of belief propagation
 CLEAR = 20.0  # bits of a pair that needs no prior to be counted first
 
 
@@ -90,14 +91,29 @@ def scores(edges: pd.DataFrame, bits: Floats, prior: Prior, unlike: float) -> Fl
 
 
 def probability(edges: pd.DataFrame, score: Floats, prior: Prior) -> Floats:
-    """Return the chance of each edge among those that compete for its two records."""
-    odds = np.exp2(np.clip(score, -60, 40))
-    record = np.concatenate([edges["a"], edges["b"]])
-    # All edges of a record to one partner compete, on whichever side it stands.
-    rival = record * len(prior.sizes) + np.concatenate([prior.t, prior.s])
-    _, place = np.unique(rival, return_inverse=True)
-    total = np.bincount(place, weights=np.tile(odds, 2), minlength=1)[place]
-    left, right = total[: len(odds)], total[len(odds) :]
-    free = (prior.s == prior.t) & prior.alone
-    share: Floats = odds / (1 + np.where(free, odds, left + right - odds))
+    """Return the chance of each edge among those that compete for its two records.
+
+    All edges of a record to one partner compete, on whichever side it stands; a rival that is
+    surely somebody else's does not (belief propagation, exact where edges form no ring).
+    """
+    odds = np.exp2(np.clip(score, BARRED, 40))
+    alone = (prior.s == prior.t) & prior.alone
+    rival = len(prior.sizes) * np.concatenate([edges["a"], edges["b"]])
+    _, place = np.unique(rival + np.concatenate([prior.t, prior.s]), return_inverse=True)
+    one, two = place[: len(odds)], place[len(odds) :]
+    to_one, to_two = odds, odds
+    for _ in range(STEPS):
+        others_one = _others(one, two, to_one, to_two)
+        others_two = _others(two, one, to_two, to_one)
+        to_one, to_two = odds / (1 + others_two), odds / (1 + others_one)
+    weight = (1 + _others(one, two, to_one, to_two)) * (1 + _others(two, one, to_two, to_one))
+    share: Floats = odds / (odds + np.where(alone, 1.0, weight))
     return np.round(share, 6)
+
+
+def _others(at: Ints, far: Ints, here: Floats, there: Floats) -> Floats:
+    # What a record hears of all its edges to a partner, less what this one says itself.
+    size = int(max(at.max(initial=0), far.max(initial=0))) + 1
+    total = np.bincount(at, here, size) + np.bincount(far, there, size)
+    heard: Floats = np.maximum(total[at] - here, 0.0)
+    return heard
