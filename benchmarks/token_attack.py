@@ -163,6 +163,18 @@ def _alone(column: Column) -> float:
     return round(sum(n == 1 for n in counts.values()) / max(len(counts), 1), 3)
 
 
+def by_lot(left: Any, right: Any) -> dict[str, float]:
+    """Return what drawing a name out of the clear file for each record would get."""
+    both = [[(f.get("f"), f.get("l")) for f in map(made_of.forms, p)] for p in (left, right)]
+    picks = {"forename": lambda n: n[0], "surname": lambda n: n[1], "both": lambda n: n}
+    told = {}
+    for word, pick in picks.items():
+        one, two = (Counter(pick(n) for n in names if None not in n) for names in both)
+        met = sum(k * two[v] for v, k in one.items())
+        told[word] = round(100 * met / (len(left) * len(right)), 3)
+    return told
+
+
 def by_dictionary(left: Any, right: Any, key: bytes) -> dict[str, Any]:
     """Try every person of the clear file under guessed keys, and under the key itself."""
     held = set(as_tokens(left, "A", key)[0]["f_l"]) - {None}
@@ -217,6 +229,7 @@ def main() -> None:
         "records": [len(left), len(right)],
         "in_both_files": share([n in known for n in names]),
         "guess_without_tokens": share([n == common[0] for n in names]),
+        "guess_by_lot": by_lot(left, right),
         "tier_a": attacked(left, right, "A", key),
         "tier_b": attacked(left, right, "AB", key),
         "dictionary": by_dictionary(left, right, key),

@@ -58,8 +58,10 @@ def assess(
         months_apart=_months_apart(found.people, found.edges), probability=chance(found.edges)
     )
     told, labelled = held_out(edges, tried.encoded, found.people, decide)
-    copies = probed(found.people, tried, rows, _prior(edges))
+    prior = _prior(edges)
+    copies = probed(found.people, tried, rows, prior)
     report = quality(edges, found.links, found.partners, rows, [*told, copies["recall"]])
+    report |= {"prior": round(prior, 3)}
     report |= {"probes": {k: copies[k] for k in ("probes", "kinds")}}
     missing = found.people.loc[children, "missing"]
     report |= {"missing_share": round(float((missing > 0).mean()), 4)}

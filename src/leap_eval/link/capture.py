@@ -40,14 +40,20 @@ _NAME = {
     "near": "{0}near {0}near2",
     "near_2": "{0}near2",
     "metaphone": "{0}m",
-    "soundex": "{0}x",
-    "first_3": "{0}3",
+    "soundex": "{0}x {0}1",
+    "first_3": "{0}3 {0}1",
+    "initial": "{0}1",
 }
 KEPT: dict[int, dict[str, str]] = {
     0: {level: keys.format("fn") for level, keys in _NAME.items()},
     1: {level: keys.format("ln") for level, keys in _NAME.items()},
     2: {"exact": "dob dobym dobmd dobyd dobnear", "near": "dobnear"},
-    3: {"exact": "pc pcnear", "near": "pcnear"},
+    3: {
+        "exact": "pc pcnear pcsector pcdistrict",
+        "near": "pcnear",
+        "sector": "pcsector pcdistrict",
+        "district": "pcdistrict",
+    },
 }
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from leap_eval.errors import LinkError
-from leap_eval.settings.params import read_yaml
+from leap_eval.reference.labels import guild_items
 
 if TYPE_CHECKING:
     from leap_eval.agreements.agreement import Agreement
@@ -23,7 +22,7 @@ def guild(
     Nothing is typed by hand: answers come from the agreements, the model and the quality.
     """
     known = {**_provision(quality, agreements), **_linkage(quality, model), **_groups(bias)}
-    sheet = [_answered(item, known) for item in items()]
+    sheet = [_answered(item, known) for item in guild_items()]
     empty = [one["id"] for one in sheet if one["required"] == "yes" and not one["answer"]]
     if empty:
         raise LinkError(
@@ -31,13 +30,6 @@ def guild(
             "and run stage 02 on their records"
         )
     return sheet
-
-
-def items() -> list[dict[str, Any]]:
-    """Return the items of the form, in its order."""
-    text = files("leap_eval.reference").joinpath("guild.yaml").read_text(encoding="utf-8")
-    told: list[dict[str, Any]] = read_yaml(text, "reference/guild.yaml")
-    return told
 
 
 def _answered(item: dict[str, Any], known: dict[str, str]) -> dict[str, str]:
