@@ -65,7 +65,7 @@ def bias(people: pd.DataFrame, edges: pd.DataFrame, model: Model, seed: int, gap
     made = [
         one
         for dimension in groups.columns
-        for one in _dimension(groups[dimension], people, across, model, every, seed, gap)
+        for one in _dimension(groups[dimension], people, across, model, seed, gap)
     ]
     report = {"groups": [{k: v for k, v in one.items() if k != "captured"} for one in made]}
     return Bias(report, _weights(groups, across, made, every))
@@ -76,7 +76,6 @@ def _dimension(
     people: pd.DataFrame,
     across: pd.DataFrame,
     model: Model,
-    every: Captured | None,
     seed: int,
     gap: float,
 ) -> list[dict[str, Any]]:
@@ -86,8 +85,8 @@ def _dimension(
         inside = (group == name).to_numpy()
         some = across[(a == name) | (b == name)]
         one = _group(people, inside, some)
-        many = every is not None and one["links"] >= FEWEST
-        found = captured(some, model, seed + 1 + place, every.fits) if every and many else None
+        many = one["links"] >= FEWEST
+        found = captured(some, model, seed + 1 + place) if many else None
         made.append({"dimension": group.name, "group": name, **one, "captured": found})
     return _compared(made, gap)
 

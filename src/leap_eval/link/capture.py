@@ -33,7 +33,7 @@ PAIRED = (OFF, GONE, MIXED)
 # Standard deviations of the priors, in natural logs; of paired terms around their common mean,
 # which has TOGETHER around none. A group's own parameters lie APART around those of all.
 SPREAD = (1e3, 1.0, 5.0, 0.7, 0.7, 0.7, 1.0, 0.35)
-TOGETHER, APART = 1.0, 0.7
+TOGETHER = 1.0
 # The keys on which two records surely agree that stand on a level: what blocking rules ask for.
 _NAME = {
     "exact": "{0} {0}1 {0}3 {0}m {0}x {0}near {0}near2",
@@ -163,20 +163,10 @@ def fit(
     seen: NDArray[np.bool_],
     tier: str,
     m: dict[tuple[str, str], float],
-    held: Fit | None = None,
 ) -> Fit:
-    """Fit the true pairs of the patterns that are seen: Poisson regression, mode and curvature.
-
-    `held`: the fit of all groups; one group's own is pulled to it, but for its size.
-    """
+    """Fit the true pairs of the patterns that are seen: Poisson regression, mode and curvature."""
     x, y = patterns(tier).terms[seen], counts[seen]
-    if held is None:
-        mean, precision = _prior(tier, m)
-    else:
-        mean = held.beta
-        precision = np.linalg.inv(held.covariance + APART**2 * np.eye(len(mean)))
-        precision[0, :] = precision[:, 0] = 0
-        precision[0, 0] = SPREAD[INTERCEPT] ** -2
+    mean, precision = _prior(tier, m)
     beta = mean.copy()
     beta[0] = np.log(max(y.sum(), 1.0)) - np.log(np.exp(x[:, 1:] @ beta[1:]).sum())
     for _ in range(STEPS):
@@ -196,12 +186,9 @@ class Captured:
     found: float
     total: float
     recall: Floats  # draws: of parameters, and of the pairs that happen to be missed
-    fits: dict[str, Fit]
 
 
-def captured(
-    edges: pd.DataFrame, model: list[dict[str, Any]], seed: int, held: dict[str, Fit] | None = None
-) -> Captured:
+def captured(edges: pd.DataFrame, model: list[dict[str, Any]], seed: int) -> Captured:
     """Return the true pairs among all records, from the candidate pairs between partners.
 
     Where a blocking rule always leads to a pattern, all true pairs are candidates, and the
@@ -209,7 +196,7 @@ def captured(
     """
     random = np.random.default_rng(seed)
     spread = _dispersion(edges)
-    found, total, missed, fits = 0.0, 0.0, np.zeros(DRAWS), {}
+    found, total, missed = 0.0, 0.0, np.zeros(DRAWS)
     for tier in sorted(edges["tier"].unique()):
         some = edges[edges["tier"] == tier]
         told, p = patterns(tier), some["probability"].to_numpy()
@@ -217,8 +204,7 @@ def captured(
         seen = told.blocked & (weights_of(model, "child", tier) > LEAST)
         n = np.bincount(at, weights=p, minlength=len(seen))
         linked = np.bincount(at[accepted], weights=p[accepted], minlength=len(seen))
-        own = fit(n / spread, seen, tier, _shares(model, tier), (held or {}).get(tier))
-        fits[tier] = own
+        own = fit(n / spread, seen, tier, _shares(model, tier))
         rest = float(n[seen].sum() - linked[seen].sum())
         beta = random.multivariate_normal(own.beta, own.covariance, DRAWS, method="cholesky")
         logs = np.clip(np.vstack([own.beta, beta]) @ told.terms[~seen].T, -40, 40)
@@ -228,7 +214,7 @@ def captured(
         drawn = spread * random.poisson(np.minimum((hidden[1:] + rest) / spread, 1e9))
         missed += np.maximum(drawn - linked[~seen].sum(), random.poisson(rest, DRAWS))
         found += linked.sum()
-    return Captured(float(found), float(total), found / np.maximum(found + missed, 1e-9), fits)
+    return Captured(float(found), float(total), found / np.maximum(found + missed, 1e-9))
 
 
 def _dispersion(edges: pd.DataFrame) -> float:

@@ -15,6 +15,7 @@ MAIN, LIGHT, WARM, GREY = "#1f5f8b", "#b8c4cc", "#c46a1b", "#59636e"
 # An invented pair: Zoe and Zoë O'Brien-Okafor, one of them with another postcode.
 INVENTED = {"forename": "near", "surname": "exact", "date": "exact", "postcode": "else"}
 INVENTED |= {"sex": "exact"}
+LEAST_SHOWN = 0.9
 
 
 def _figure(height: float) -> Figure:
@@ -138,6 +139,8 @@ def overlap(quality: Report) -> Figure:
     words = [name.replace("_", " ") for name in names]
     axes.set_xticks(range(len(names)), words, rotation=40, ha="right", fontsize=8)
     axes.set_yticks(range(len(names)), words, fontsize=8)
+    axes.set_xlim(-0.5, max(len(names) - 1.5, 0.5))
+    axes.set_ylim(max(len(names) - 0.5, 1.5), 0.5)
     axes.spines[:].set_visible(False)
     axes.set_title("Links between partners")
     return figure
@@ -164,10 +167,15 @@ def forest(bias: Report) -> Figure:
     axes = _plain(figure.subplots())
     place = np.arange(len(own))[::-1]
     colours = [WARM if g["flag"] == "gap" else MAIN for g in own]
-    axes.hlines(
-        place, [g["recall_low"] for g in own], [g["recall_high"] for g in own], color=colours
+    low, high, value = (
+        np.maximum([g[f"recall{k}"] for g in own], LEAST_SHOWN) for k in ("_low", "_high", "")
     )
-    axes.scatter([g["recall"] for g in own], place, color=colours, s=14, zorder=3)
+    axes.hlines(place, low, high, color=colours)
+    axes.scatter(value, place, color=colours, s=14, zorder=3)
+    for y, g, colour in zip(place, own, colours, strict=True):
+        if g["recall"] < LEAST_SHOWN:
+            axes.text(LEAST_SHOWN, y, f"  {g['recall']:.2f}, off the scale", va="center",
+                      fontsize=7, color=colour)  # fmt: skip
     axes.set_yticks(
         place, [f"{g['dimension']}: {g['group']}".replace("_", " ") for g in own], fontsize=7
     )
@@ -187,16 +195,17 @@ def flow(quality: Report) -> Figure:
     ]
     figure = _figure(4.2)
     axes = figure.subplots()
-    shades = (MAIN, "#4f86ab", "#82aac5", LIGHT)
+    shades, least = (MAIN, "#4f86ab", "#82aac5", LIGHT), 0.045 * quality["records"]
     for x, (title, parts) in enumerate(columns):
-        base = 0
+        base, last = 0.0, -least
         for i, (name, n) in enumerate(p for p in parts if p[1]):
-            axes.bar(x, n, bottom=base, width=0.55, color=shades[i % 4], edgecolor="white")
+            axes.bar(1.8 * x, n, bottom=base, width=0.5, color=shades[i % 4], edgecolor="white")
+            last = max(base + n / 2, last + least)  # small parts' words stand above one another
             beside = f"{name.replace('_', ' ')} {n:,}"
-            axes.text(x + 0.3, base + n / 2, beside, va="center", fontsize=7)
+            axes.text(1.8 * x + 0.3, last, beside, va="center", fontsize=7)
             base += n
-        axes.text(x, -0.02 * quality["records"], title, ha="center", va="top", weight="bold")
-    axes.set_xlim(-0.5, 4.1)
+        axes.text(1.8 * x, -least / 2, title, ha="center", va="top", weight="bold", fontsize=9)
+    axes.set_xlim(-0.5, 6.6)
     axes.axis("off")
     axes.set_title("From records to children")
     return figure
