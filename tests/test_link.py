@@ -9,7 +9,6 @@ from leap_eval.contracts import DRAWS, EDGES, LINKS, check
 from leap_eval.errors import LinkError
 from leap_eval.link import link
 from leap_eval.link.decide import cluster
-from leap_eval.link.quality import missed
 
 MANY = children(300)
 PARTNERS = {
@@ -125,11 +124,3 @@ def test_the_best_edge_wins_where_two_records_of_a_partner_want_the_same_one():
         {"a": [0, 0], "b": [1, 2], "score": [3.0, 9.0], "barred": False, "same_partner": False}
     )
     assert cluster(edges, np.array([0, 1, 1])).tolist() == [0, 1, 0]
-
-
-def test_recall_is_exact_where_the_four_fields_err_independently():
-    agree = np.array([0.9, 0.85, 0.95, 0.8])
-    cells = np.array([[(i >> k) & 1 for k in range(4)] for i in range(16)])
-    counts = 10_000 * np.prod(np.where(cells, agree, 1 - agree), axis=1)
-    found = np.where(cells.sum(axis=1) >= 2, counts, 0)
-    assert missed(found)[0] == pytest.approx(found.sum() / counts.sum(), abs=0.001)

@@ -20,7 +20,7 @@ from leap_eval.agreements.agreement import FileForm
 from leap_eval.agreements.programme import Programme
 from leap_eval.contracts import CONTACTS, FILED_PERSONS, OUTCOMES
 from leap_eval.intake.deidentify import Row
-from leap_eval.intake.reader import RefusedError, read_csv
+from leap_eval.intake.reader import Grid, RefusedError, read_csv
 from leap_eval.reference.ethnicity import codes
 from leap_eval.reference.geography import areas
 from leap_eval.reference.identifiers import kinds
@@ -28,6 +28,7 @@ from leap_eval.reference.instruments import INSTRUMENTS
 from leap_eval.store.office import Delivery
 from leap_eval.tokens import (
     NORM_VERSION,
+    SLIPS,
     Keys,
     Person,
     columns,
@@ -58,6 +59,7 @@ SHAPES = {
     "persons": (*KEYS, *PERSON, *TOKENS),
     "contacts": (*KEYS, *CONTACT),
     "outcomes": (*KEYS, *OUTCOME),
+    "probes": ("pseudonym", "kind", *TOKENS),
 }
 CONTRACTS = {"persons": FILED_PERSONS, "contacts": CONTACTS, "outcomes": OUTCOMES}
 FICTIONAL = (
@@ -82,7 +84,7 @@ YES_NO = {"concern_12", "concern_24", "in_scope", "in_window"}
 
 
 def write(rows: list[Row], table: str, tokens: pa.Table | None) -> bytes:
-    """Return one canonical table as CSV; persons carry their tier A tokens."""
+    """Return one canonical table as CSV; persons and probes carry their tier A tokens."""
     marks = to_canonical(tokens) if tokens is not None else [{} for _ in rows]
     buffer = io.StringIO()
     out = csv.writer(buffer, lineterminator="\n")
@@ -117,7 +119,7 @@ def read(
         for cell in row[keyed : len(SHAPES[table])]
         if not cell.startswith(("tk1_", "tl1_"))
     }
-    if any(kinds(text) for text in texts):
+    if any(kinds(text) for text in texts) or not _slips(grid):
         raise RefusedError("leak.nhs", place)
     rows = [
         {name: _value(table, name, text) for name, text in zip(grid.headers, row, strict=True)}
@@ -129,9 +131,19 @@ def read(
     for row in rows:
         from_text(row["pseudonym"])
     tokens = (
-        [{name: row.pop(name) for name in TOKENS} for row in rows] if table == "persons" else None
+        [{name: row.pop(name) for name in TOKENS} for row in rows]
+        if table in ("persons", "probes")
+        else None
     )
     return rows, from_canonical(tokens) if tokens is not None else None
+
+
+def _slips(grid: Grid) -> bool:
+    # A probe says only which of the known slips it bears.
+    if "kind" not in grid.headers:
+        return True
+    place = grid.headers.index("kind")
+    return all(set(row[place].split("+")) <= set(SLIPS) for row in grid.rows)
 
 
 OTHER = object()  # stands for a value that is none of the canonical form
@@ -146,7 +158,7 @@ def _value(table: str, name: str, text: str) -> Any:
         value = _read(name, text)
     except ValueError:
         return OTHER
-    column = CONTRACTS[table].columns.get(name)
+    column = CONTRACTS[table].columns.get(name) if table in CONTRACTS else None
     return value if column is None or column.allows(value) else OTHER
 
 
@@ -173,6 +185,8 @@ def _lists(programme: Programme) -> _Lists:
 
 def _listed(row: Row, table: str, known: _Lists) -> bool:
     """Tell whether every code of a row stands in its list: text has no way in."""
+    if table == "probes":
+        return True
     if table == "contacts":
         return row["service"] in known.services
     if table == "persons":

@@ -21,6 +21,15 @@ STEMS = {"persons": FILED_PERSONS, "contacts": CONTACTS, "outcomes": OUTCOMES}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Copies:
+    """Probes of a submission: whose copy each is, its slips, its tokens at rest."""
+
+    references: list[str]
+    kinds: list[str]
+    tokens: pa.Table
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Reception:
     """What became of one submission: the tables to file, and what the partner is told."""
 
@@ -30,6 +39,7 @@ class Reception:
     place: str = ""
     tables: dict[str, pa.Table] = field(default_factory=dict)
     tokens: pa.Table | None = None
+    probes: pa.Table | None = None
     told: dict[str, Any] = field(default_factory=dict)
 
 
@@ -51,6 +61,7 @@ def filed(
     told: dict[str, Any],
     tier: str,
     chance: dict[str, float],
+    copies: Copies | None = None,
 ) -> Reception:
     """Return what is filed of a submission: three tables of content, and apart from them tokens."""
     name = submission_id(delivery, keys)
@@ -85,7 +96,23 @@ def filed(
     marks = _tokens(rows["persons"], made, tokens, name, tier, keys, chance)
     facts: Row = {"submission_id": name, "partner": partner, "period": delivery.period}
     facts |= {"sequence": delivery.sequence, "shared_on": delivery.shared_on.isoformat()}
-    return Reception(delivery, "filed", tables=tables, tokens=marks, told={**facts, **told})
+    tried = _probes(copies, made, tier, name) if copies and copies.references else None
+    return Reception(
+        delivery, "filed", tables=tables, tokens=marks, probes=tried, told={**facts, **told}
+    )
+
+
+def _probes(copies: Copies, made: dict[str, str], tier: str, name: str) -> pa.Table:
+    head = {
+        "probe_of": [made[reference] for reference in copies.references],
+        "kind": copies.kinds,
+        "tier": [tier] * len(copies.kinds),
+        "submission_id": [name] * len(copies.kinds),
+    }
+    table = pa.table({column: pa.array(cells, pa.string()) for column, cells in head.items()})
+    for column in copies.tokens.column_names:
+        table = table.append_column(column, copies.tokens.column(column))
+    return table.sort_by([("probe_of", "ascending"), ("kind", "ascending")])
 
 
 def _table(rows: list[Row], contract: Contract) -> pa.Table:

@@ -14,7 +14,7 @@ from leap_eval.errors import AgreementError, KeyMissingError, StateError, Submis
 from leap_eval.intake import canonical, deidentify, fates
 from leap_eval.intake.deidentify import Row, Terms
 from leap_eval.intake.fates import Sorted
-from leap_eval.intake.filing import Reception, filed, submission_id
+from leap_eval.intake.filing import Copies, Reception, filed, submission_id
 from leap_eval.intake.reader import Grid, RefusedError, read_csv, read_xlsx
 from leap_eval.intake.receipts import receipt
 from leap_eval.intake.values import Typed, typed
@@ -25,6 +25,7 @@ from leap_eval.store.office import Delivery
 from leap_eval.tokens import (
     Keys,
     at_rest,
+    probes,
     rates,
     tokenise,
 )
@@ -164,7 +165,15 @@ def _from_service(delivery: Delivery, terms: Terms, keys: Keys) -> Reception:
         _told(done, dropped),
         "AB",
         chance,
+        _copies(done["persons"].rows, people, keys),
     )
+
+
+def _copies(rows: list[Row], people: list[Any], keys: Keys) -> Copies:
+    made = probes(people, keys.link)
+    tokens = at_rest(tokenise([probe.person for probe in made], keys.link, "AB"), keys.store)
+    references = [rows[probe.place]["reference"] for probe in made]
+    return Copies(references, [probe.kind for probe in made], tokens)
 
 
 def _told(done: dict[str, Sorted], dropped: dict[str, int]) -> dict[str, Any]:
@@ -212,12 +221,27 @@ def _from_trust(delivery: Delivery, programme: Programme, keys: Keys, signing: b
     }
     facts["tables"] = {stem: {"received": len(r), "filed": len(r)} for stem, r in rows.items()}
     kept = at_rest(tokens, keys.store)
-    return filed(delivery, keys, rows, kept, facts, "A", chance)
+    copies = _trust_copies(delivery, programme, keys, {row["reference"] for row in rows["persons"]})
+    return filed(delivery, keys, rows, kept, facts, "A", chance, copies)
+
+
+def _trust_copies(
+    delivery: Delivery, programme: Programme, keys: Keys, known: set[str]
+) -> Copies | None:
+    data = delivery.content.get(f"probes_{delivery.period}.csv")
+    if data is None:
+        return None
+    rows, tokens = canonical.read(data, "probes", "probes file", programme)
+    if tokens is None or not {row["pseudonym"] for row in rows} <= known:
+        raise RefusedError("file.unclaimed", "probes file")
+    kinds = [row["kind"] for row in rows]
+    return Copies([row["pseudonym"] for row in rows], kinds, at_rest(tokens, keys.store))
 
 
 def _only_canonical(delivery: Delivery) -> None:
     # A trust's raw file must not even be opened: its name or its first bytes tell.
-    allowed = {f"{stem}_{delivery.period}.csv" for stem in STEMS} | {"manifest.json"}
+    allowed = {f"{stem}_{delivery.period}.csv" for stem in (*STEMS, "probes")}
+    allowed |= {"manifest.json"}
     for name, data in delivery.content.items():
         if name not in allowed or data[:2] == b"PK" or identifiers_in([name]):
             raise RefusedError("leak.nhs", "a file of the submission")
@@ -242,7 +266,8 @@ def take(
     ledger.append(place, "received", **facts)
     if done.verdict == "filed" and done.tokens is not None:
         kept = {k: v for k, v in done.told.items() if k != "faults"}
-        office.file_tables(delivery.partner, delivery.period, done.tables, done.tokens, kept)
+        tokens = {"": done.tokens, "-probes": done.probes}
+        office.file_tables(delivery.partner, delivery.period, done.tables, tokens, kept)
     office.receipt(delivery.partner, name, receipt(done, agreement, programme))
     office.destroy(delivery)
     event = "incident" if done.rule == "leak.nhs" else done.verdict

@@ -12,7 +12,7 @@ from leap_eval.intake import canonical, fates
 from leap_eval.intake.deidentify import Row, Terms
 from leap_eval.intake.flow import sort_rows
 from leap_eval.store.office import Delivery
-from leap_eval.tokens import NORM_VERSION, key_id, person_pseudonym, rates, tokenise
+from leap_eval.tokens import NORM_VERSION, key_id, person_pseudonym, probes, rates, tokenise
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -58,6 +58,11 @@ def pseudonymise(
         ]
         tokens = tokenise(people, keys.link, "A") if stem == "persons" else None
         content[f"{stem}_{delivery.period}.csv"] = canonical.write(rows, stem, tokens)
+    copies = probes(people, keys.link)
+    told = done["persons"].rows
+    tried = [{"pseudonym": named(told[c.place]["reference"]), "kind": c.kind} for c in copies]
+    tokens = tokenise([c.person for c in copies], keys.link, "A")
+    content[f"probes_{delivery.period}.csv"] = canonical.write(tried, "probes", tokens)
     facts = _facts(delivery, agreement, keys, opt_out_applied_on, rates(people, seed=1))
     facts["left_behind"] = {
         fate: sum(t.counts[fate] for t in done.values()) for fate in fates.FATES if fate != "filed"

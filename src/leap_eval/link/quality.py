@@ -8,65 +8,54 @@ import numpy as np
 import pandas as pd
 
 from leap_eval.link import levels
+from leap_eval.link.capture import DRAWS, captured
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
-DRAWS = 500
-FEWEST = 300  # links below which recall of a group is not told
-_CELLS = np.array([[(i >> k) & 1 for k in range(4)] for i in range(16)], dtype=float)
-_COMPLETE = _CELLS.sum(axis=1) >= 2
+SEED = 2015  # of the draws for intervals
+FEWEST = 300  # links below which recall is not told
+DOUBT = 2.0  # standard deviation, in bits, of what all weights together may be off
+APART = 0.015  # two ways to tell recall that differ by more are a warning
+SCORES = range(-6, 31, 2)
+Model = list[dict[str, Any]]
+Measure = dict[str, Any]
 
 
-def _terms() -> Floats:
-    pairs = [_CELLS[:, i] * _CELLS[:, j] for i in range(4) for j in range(i + 1, 4)]
-    return np.column_stack([np.ones(16), _CELLS, *pairs])
-
-
-def cells_of(edges: pd.DataFrame) -> NDArray[np.int64]:
-    """Return the cell of each edge: which of forename, surname, date, postcode agree exactly."""
-    code = np.zeros(len(edges), np.int64)
-    for place, field in enumerate(levels.FIELDS[:4]):
-        top = edges["tier"].map({t: len(levels.labels(t, field)) - 1 for t in levels.LEVELS})
-        code += (edges[field].to_numpy() == top.to_numpy()).astype(np.int64) << place
-    return code
-
-
-def missed(counts: Floats) -> tuple[float, float]:
-    """Return recall and the number of all matches, by multi-list capture and recapture.
-
-    Cells with two agreements or more count as complete; a log-linear model with
-    all pairwise interactions tells the rest (Fienberg 1972).
-    """
-    x = _terms()
-    beta = np.linalg.lstsq(x[_COMPLETE], np.log(counts[_COMPLETE] + 0.5), rcond=None)[0]
-    hidden = np.exp(np.minimum(x[~_COMPLETE] @ beta, np.log(counts.sum() + 1)))
-    total = counts[_COMPLETE].sum() + np.maximum(hidden, counts[~_COMPLETE]).sum()
-    return float(counts.sum() / total) if total else float("nan"), float(total)
-
-
-def recall(edges: pd.DataFrame, seed: int) -> dict[str, Any]:
-    """Return the share of true pairs that were linked, with a 95 % bootstrap interval."""
-    links = edges[edges["accepted"]]
-    if len(links) < FEWEST:
-        return {"value": None, "low": None, "high": None, "method": "too few links"}
-    counts = np.bincount(cells_of(links), weights=links["probability"], minlength=16).astype(float)
-    drawn = np.random.default_rng(seed).poisson(counts, (DRAWS, 16)).astype(float)
-    low, high = np.quantile([missed(c)[0] for c in drawn], [0.025, 0.975])
-    value = missed(counts)[0]
-    return {"value": _4(value), "low": _4(low), "high": _4(high), "method": "multi-list log-linear"}
-
-
-def precision(edges: pd.DataFrame, seed: int) -> dict[str, Any]:
-    """Return the share of links that are right: the mean probability, with an interval."""
-    p = edges.loc[edges["accepted"], "probability"].to_numpy()
-    if not len(p):
-        return {"value": None, "low": None, "high": None, "method": "no links"}
-    draws = np.random.default_rng(seed).binomial(1, p, (DRAWS, len(p))).mean(axis=1)
+def told(value: float, draws: Floats, method: str) -> Measure:
+    """Return a measure with its 95 % interval, four decimals."""
     low, high = np.quantile(draws, [0.025, 0.975])
-    return {"value": _4(p.mean()), "low": _4(low), "high": _4(high), "method": "mean probability"}
+    return {"value": _4(value), "low": _4(low), "high": _4(high), "method": method}
+
+
+def untold(why: str) -> Measure:
+    """Return a measure that cannot be told, and why."""
+    return {"value": None, "low": None, "high": None, "method": why}
+
+
+def recall(edges: pd.DataFrame, model: Model, seed: int) -> Measure:
+    """Return the share of true pairs between partners that were linked, with a 95 % interval."""
+    if int(edges["accepted"].sum()) < FEWEST:
+        return untold("too few links")
+    made = captured(edges, model, seed)
+    return told(made.found / made.total, made.recall, "multi-list log-linear")
+
+
+def precision(links: pd.DataFrame, seed: int, method: str = "mean probability") -> Measure:
+    """Return the share of links that are right: the mean probability, with a 95 % interval.
+
+    The interval holds the luck of these links, and that all weights may be too high or too low.
+    """
+    p = links["probability"].to_numpy()
+    if not len(p):
+        return untold("no links")
+    random = np.random.default_rng(seed)
+    odds = np.exp2(DOUBT * random.standard_normal(DRAWS))
+    wrong = [float(((1 - p) / (1 - p + p * o)).sum()) for o in odds]
+    draws = 1 - random.poisson(wrong) / len(p)
+    return told(float(p.mean()), np.maximum(draws, 0), method)
 
 
 def _4(value: float) -> float:
@@ -74,44 +63,138 @@ def _4(value: float) -> float:
 
 
 def quality(
-    edges: pd.DataFrame, links: pd.DataFrame, partner: list[str], seed: int
+    edges: pd.DataFrame,
+    links: pd.DataFrame,
+    partner: list[str],
+    model: Model,
+    trials: list[Measure],
 ) -> dict[str, Any]:
-    """Return the quality of the children's links, over all and per pair of partners."""
-    across = edges[edges["accepted"] & ~edges["same_partner"]]
-    both = [_pair(edges, (s, t), partner, seed) for s, t in _pairs_of(edges)]
+    """Return the quality of the children's links, over all and per pair of partners.
+
+    `edges`: candidate pairs of children with `s`, `t`, the numbers of their partners;
+    `trials`: what the hold-out and the probes tell (see `holdout` and `probes`).
+    """
+    across = edges[~edges["same_partner"]]
+    accepted = across[across["accepted"]]
     children = links[links["role"] == "child"]
-    sizes = children.groupby("study_id").size().value_counts().sort_index()
+    measures = {"precision": precision(accepted, SEED), "recall": recall(across, model, SEED)}
+    side = [{"measure": name, **one} for name, one in measures.items()] + trials
     return {
-        "links": len(across),
+        "links": len(accepted),
         "children": int(children["study_id"].nunique()),
+        "families": int(children["family_id"].nunique()),
         "records": len(children),
         "uncertain": int((children["band"] == "uncertain").sum()),
-        "precision": precision(across, seed),
-        "recall": recall(across, seed),
+        **measures,
+        "methods": side,
+        "warnings": warnings(side),
         "duplicates": int((edges["accepted"] & edges["same_partner"]).sum()),
         "conflicts": int(edges["conflict"].sum()),
-        "partners": both,
-        "cluster_sizes": [
-            {"records": k, "children": n}
-            for k, n in zip(sizes.index.tolist(), sizes.tolist(), strict=True)
-        ],
+        "implausible_per_1000": implausible(accepted),
+        "thresholds": thresholds(across, model),
+        "scores": scores(across),
+        "bands": _counted(children["band"], "band", "records"),
+        "partners": [_pair(across, at, partner, model) for at in _pairs_of(accepted)],
+        "known": _known(children),
+        "cluster_sizes": _sizes(children, "study_id", "records", "children"),
+        "family_sizes": _sizes(
+            children.drop_duplicates("study_id"), "family_id", "children", "families"
+        ),
     }
 
 
-def _pairs_of(edges: pd.DataFrame) -> list[tuple[int, int]]:
-    across = edges[edges["accepted"] & ~edges["same_partner"]]
-    return sorted(set(zip(across["s"].tolist(), across["t"].tolist(), strict=True)))
+def warnings(side: list[Measure]) -> list[str]:
+    """Return where two ways to tell one measure are further apart than chance should put them."""
+    found = []
+    for name in ("precision", "recall"):
+        known = [m for m in side if m["measure"] == name and m["value"] is not None]
+        if known:
+            low, high = (f(known, key=lambda m: m["value"]) for f in (min, max))
+            if high["value"] - low["value"] > APART:
+                found.append(
+                    f"{name}: {low['method']} lies below {high['method']} by more than 1.5 points"
+                )
+    return found
+
+
+def implausible(links: pd.DataFrame) -> float | None:
+    """Return the links per 1,000 whose sex differs, or birth months too with another forename."""
+    if not len(links):
+        return None
+    sex = links["sex"].to_numpy() == levels.labels("B", "sex").index(levels.ELSE)
+    other = links["else_forename"].to_numpy(bool) & links["months_apart"].gt(1).to_numpy(bool)
+    return round(1000 * float((sex | other).mean()), 2)
+
+
+def thresholds(edges: pd.DataFrame, model: Model) -> list[dict[str, float]]:
+    """Return precision and recall had the line been drawn at another score."""
+    open_ = edges[~edges["barred"]]
+    if int(edges["accepted"].sum()) < FEWEST:
+        return []
+    total = captured(edges, model, SEED).total
+    score, p = open_["score"].to_numpy(), open_["probability"].to_numpy()
+    made = [(line, p[score > line]) for line in SCORES]
+    return [
+        {
+            "score": float(line),
+            "links": len(kept),
+            "precision": _4(kept.mean()),
+            "recall": _4(min(kept.sum() / total, 1.0)),
+        }
+        for line, kept in made
+        if len(kept)
+    ]
+
+
+def scores(edges: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return how many pairs scored what, linked and not, in steps of two bits."""
+    step = np.clip(np.floor(edges["score"].to_numpy(float) / 2) * 2, -20, 60)
+    counts = edges.groupby([step, edges["accepted"].to_numpy(bool)]).size()
+    return [
+        {"score": float(s), "accepted": bool(a), "pairs": int(n)}
+        for (s, a), n in counts.sort_index().items()
+    ]
+
+
+def _counted(values: pd.Series, name: str, what: str) -> list[dict[str, Any]]:
+    counts = values.value_counts().sort_index()
+    return [{name: k, what: int(n)} for k, n in counts.items()]
+
+
+def _sizes(rows: pd.DataFrame, by: str, each: str, what: str) -> list[dict[str, int]]:
+    sizes = rows.groupby(by).size().value_counts().sort_index()
+    return [{each: int(k), what: int(n)} for k, n in sizes.items()]
+
+
+def _known(children: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return per partner its records, its children, and how many of these another partner knows."""
+    partners = children.groupby("study_id")["partner"].transform("nunique")
+    rows = children.assign(elsewhere=partners > 1).groupby("partner")
+    return [
+        {
+            "partner": str(name),
+            "records": len(held),
+            "children": int(held["study_id"].nunique()),
+            "known_elsewhere": int(held.loc[held["elsewhere"], "study_id"].nunique()),
+        }
+        for name, held in rows
+    ]
+
+
+def _pairs_of(links: pd.DataFrame) -> list[tuple[int, int]]:
+    return sorted(set(zip(links["s"].tolist(), links["t"].tolist(), strict=True)))
 
 
 def _pair(
-    edges: pd.DataFrame, at: tuple[int, int], partner: list[str], seed: int
+    across: pd.DataFrame, at: tuple[int, int], partner: list[str], model: Model
 ) -> dict[str, Any]:
-    some = edges[edges["accepted"] & (edges["s"] == at[0]) & (edges["t"] == at[1])]
+    some = across[(across["s"] == at[0]) & (across["t"] == at[1])]
+    links = some[some["accepted"]]
     return {
         "partner_a": partner[at[0]],
         "partner_b": partner[at[1]],
-        "links": len(some),
-        "uncertain": int((some["probability"] < 0.95).sum()),
-        "precision": precision(some, seed)["value"],
-        "recall": recall(some, seed)["value"],
+        "links": len(links),
+        "uncertain": int((links["probability"] < 0.95).sum()),
+        "precision": precision(links, SEED)["value"],
+        "recall": recall(some, model, SEED)["value"],
     }

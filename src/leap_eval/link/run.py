@@ -11,12 +11,11 @@ import pyarrow as pa
 
 from leap_eval.errors import LinkError
 from leap_eval.link import levels
-from leap_eval.link.bias import bias
+from leap_eval.link.assess import Findings, Tried, assess
 from leap_eval.link.decide import Decision, cluster, decide, record_edges
 from leap_eval.link.encode import Encoded, Linkage, encode
 from leap_eval.link.family import families, study_ids
 from leap_eval.link.model import Weighed, weigh
-from leap_eval.link.quality import quality
 from leap_eval.link.refine import TOGETHER, Learnt
 from leap_eval.link.settings import Settings
 
@@ -44,16 +43,18 @@ class Linked:
     bias: dict[str, Any]
 
 
-def link(persons: Any, linkage: Linkage, settings: Any, key: bytes) -> Linked:
+def link(
+    persons: Any, linkage: Linkage, settings: Any, key: bytes, probes: Linkage | None = None
+) -> Linked:
     """Say for every record of every partner which person it is.
 
     `persons`: all records of stage 01; `linkage`: tokens at rest by (partner, period);
-    `settings`: the link section of params.yaml; `key`: the project key.
+    `settings`: the link section of params.yaml; `key`: the project key; `probes`: damaged
+    copies by (partner, period), which never enter the links.
     """
     told = settings if isinstance(settings, Settings) else Settings(**dict(settings))
     people = _people(persons)
     encoded = encode(people, linkage)
-    del linkage  # the largest thing held, if the caller does not hold it too
     nodes = _by_record(encoded)
     people["missing"] = _missing(nodes, len(people))
     partner, names = pd.factorize(people["partner"], sort=True)
@@ -62,15 +63,26 @@ def link(persons: Any, linkage: Linkage, settings: Any, key: bytes) -> Linked:
     people["family_id"], wide = families(people, nodes, key)
     edges = pd.concat([d.edges for d, _ in made.values()], ignore_index=True)
     links = _links(people, edges, wide, told)
-    children = made["child"][0].edges
-    report = quality(_sided(children, partner), links, list(names), told.seed)
+    model = _model(made, encoded, told)
+    found = assess(
+        Findings(people, links, _sided(made["child"][0].edges, partner), list(names), model),
+        Tried(encoded, linkage, probes or {}),
+        # Bits as they were weighed: a decision learns on from there.
+        lambda edges: decide(
+            edges.assign(bits=edges["weighed"]),
+            partner.astype(np.int64),
+            made["child"][1].models,
+            told,
+        ),
+        told,
+    )
     return Linked(
-        links,
+        links.assign(link_weight=found.weight),
         _edges(edges, people["record_key"].to_numpy(object), told),
         _draws(edges, people, partner.astype(np.int64), key, told),
-        _model(made, encoded, told),
-        report,
-        bias(people, children, told.seed, told.gap_flag),
+        model,
+        found.quality,
+        found.bias,
     )
 
 
@@ -121,14 +133,16 @@ def _role(
         same = np.arange(len(partner))
         return Decision(_no_edges(), same, same, same, Learnt(weighed.models)), weighed
     edges = record_edges(weighed.pairs, _plain(mine), encoded.members, partner)
+    edges = edges.assign(weighed=edges["bits"])
     return decide(edges, partner, weighed.models, settings), weighed
 
 
 def _no_edges() -> pd.DataFrame:
     ints = ["a", "b", *levels.FIELDS]
     told: dict[str, Any] = {c: np.zeros(0, np.int64) for c in ints} | {"tier": np.zeros(0, object)}
-    told |= {c: np.zeros(0) for c in ("bits", "score", "probability")}
-    flags = ("accepted", "same_id", "other_id", "same_partner", "barred", "conflict")
+    told |= {c: np.zeros(0) for c in ("bits", "weighed", "score", "probability")}
+    flags = [*("accepted", "same_id", "other_id", "same_partner", "barred", "conflict")]
+    flags += ["else_forename", "twin"]
     return pd.DataFrame(told | {c: np.zeros(0, bool) for c in flags})
 
 
@@ -172,7 +186,7 @@ def _links(
         probability=np.round(np.clip(p, 0, 1), 4),
         band=band,
         method=method,
-        link_weight=1.0,  # the repair by group is not estimated yet: every record counts once
+        link_weight=1.0,  # `assess` puts the repair by group in its place
         flags=told,
     )
 

@@ -16,6 +16,13 @@ def _read(name: str) -> MappingProxyType[str, Any]:
     return MappingProxyType(dict(read_yaml(text, f"reference/{name}")))
 
 
+@cache
+def guild_items() -> tuple[dict[str, Any], ...]:
+    """Return the items of the GUILD and RECORD form, in its order."""
+    text = files("leap_eval.reference").joinpath("guild.yaml").read_text(encoding="utf-8")
+    return tuple(read_yaml(text, "reference/guild.yaml"))
+
+
 def labels() -> MappingProxyType[str, Any]:
     """Return plain words by kind of code and code."""
     return _read("labels.yaml")

@@ -92,21 +92,38 @@ def filed_before(partner: str) -> dict[str, dict[str, Any]]:
 
 
 def file_tables(
-    partner: str, period: str, tables: dict[str, pa.Table], tokens: pa.Table, told: dict[str, Any]
+    partner: str,
+    period: str,
+    tables: dict[str, pa.Table],
+    tokens: dict[str, pa.Table | None],
+    told: dict[str, Any],
 ) -> None:
-    """File the de-identified tables of one submission whole: staged first, then renamed."""
+    """File the de-identified tables of one submission whole: staged first, then renamed.
+
+    `tokens`: the tables of data/linkage by what follows the period in their names.
+    """
     staging = office() / "staging" / f"{partner}-{period}"
     shutil.rmtree(staging, ignore_errors=True)
     for stem, table in tables.items():
         files.write_bytes(staging / f"{stem}.parquet", as_bytes(table))
     plain = json.dumps(told, sort_keys=True, indent=1) + "\n"
     files.write_text(staging / "submission.json", plain)
-    files.write_bytes(office() / "staging" / f"{partner}-{period}.parquet", with_facts(tokens))
+    home = files.root() / "data/linkage" / partner
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for end, table in tokens.items():
+        staged = office() / "staging" / f"{partner}-{period}{end}.parquet"
+        if table is not None:
+            files.write_bytes(staged, with_facts(table))
+        else:
+            staged.unlink(missing_ok=True)
     # Tokens first, submission.json's folder last: a kill in between files nothing, and the
     # submission still waits in the inbox.
-    kept = files.root() / "data/linkage" / partner / f"{period}.parquet"
-    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (office() / "staging" / f"{partner}-{period}.parquet").replace(kept)
+    for end, table in tokens.items():
+        kept = home / f"{period}{end}.parquet"
+        if table is not None:
+            (office() / "staging" / f"{partner}-{period}{end}.parquet").replace(kept)
+        else:
+            kept.unlink(missing_ok=True)
     _move(staging, files.root() / "data/extracts" / partner / period)
 
 

@@ -120,11 +120,16 @@ def _periods(home: Path, periods: tuple[str, ...], stem: str, contract: Contract
 
 def linkage() -> dict[tuple[str, str], pa.Table]:
     """Read the token tables of data/linkage, by partner and period."""
-    home = root() / "data/linkage"
-    files = sorted(p for p in home.glob("*/*.parquet") if "-" not in p.stem)
+    files = sorted(p for p in (root() / "data/linkage").glob("*/*.parquet") if "-" not in p.stem)
     if not files:
         raise MissingInputError(
             "data/linkage is not there; run `leap-eval demo` for the pretend LEAP, "
             "or `leap-eval receive` for a submission"
         )
     return {(p.parent.name, p.stem): pq.read_table(p) for p in files}
+
+
+def probes() -> dict[tuple[str, str], pa.Table]:
+    """Read the seeded probes of data/linkage, by partner and period; there may be none."""
+    files = sorted((root() / "data/linkage").glob("*/*-probes.parquet"))
+    return {(p.parent.name, p.stem.removesuffix("-probes")): pq.read_table(p) for p in files}

@@ -21,13 +21,16 @@ from leap_eval.tokens.make import (
     tokenise,
 )
 from leap_eval.tokens.normalise import NORM_VERSION, birth_date, name, nhs_number, postcode, upn
+from leap_eval.tokens.probes import SLIPS, Probe, probes
 from leap_eval.tokens.rates import rates
 from leap_eval.tokens.text import from_text, to_text
 
 __all__ = [
     "NORM_VERSION",
+    "SLIPS",
     "Keys",
     "Person",
+    "Probe",
     "at_rest",
     "birth_date",
     "columns",
@@ -41,6 +44,7 @@ __all__ = [
     "nhs_number",
     "person_pseudonym",
     "postcode",
+    "probes",
     "rates",
     "record_key",
     "rest",

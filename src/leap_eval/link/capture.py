@@ -1,0 +1,229 @@
+"""Capture and recapture: how many links were missed, told by those that were found.
+
+The fields are lists on which a true pair may stand well, badly or not at all. Where the levels
+of all fields together weigh enough, linkage sees every true pair; a log-linear model learnt there
+carries on to the patterns of levels where it does not (dual-system estimation, Fienberg 1972).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from leap_eval.link import levels
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+LISTS = levels.FIELDS[:4]
+LEAST = 3.0  # bits above which no true pair of a rule is dropped before it is weighed
+DRAWS = 500
+STEPS = 40
+INTERCEPT, MAIN, MISSING, OFF, GONE, MIXED, EXCHANGED, TRIPLE = range(8)
+PAIRED = (OFF, GONE, MIXED)
+# Standard deviations of the priors, in natural logs; of paired terms around their common mean,
+# which has TOGETHER around none. A group's own parameters lie APART around those of all.
+SPREAD = (1e3, 1.0, 5.0, 0.7, 0.7, 0.7, 1.0, 0.35)
+TOGETHER = 1.0
+# The keys on which two records surely agree that stand on a level: what blocking rules ask for.
+_NAME = {
+    "exact": "{0} {0}1 {0}3 {0}m {0}x {0}near {0}near2",
+    "near": "{0}near {0}near2",
+    "near_2": "{0}near2",
+    "metaphone": "{0}m",
+    "soundex": "{0}x {0}1",
+    "first_3": "{0}3 {0}1",
+    "initial": "{0}1",
+}
+KEPT: dict[int, dict[str, str]] = {
+    0: {level: keys.format("fn") for level, keys in _NAME.items()},
+    1: {level: keys.format("ln") for level, keys in _NAME.items()},
+    2: {"exact": "dob dobym dobmd dobyd dobnear", "near": "dobnear"},
+    3: {
+        "exact": "pc pcnear pcsector pcdistrict",
+        "near": "pcnear",
+        "sector": "pcsector pcdistrict",
+        "district": "pcdistrict",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patterns:
+    """All patterns of levels of a tier, their terms in the model, and which a rule always finds."""
+
+    terms: Floats
+    kinds: Ints  # of each term: what its prior is
+    levels: tuple[tuple[int, str], ...]  # field and level of each main effect, in order of terms
+    number: Ints  # (patterns, fields): -1 missing, 0 else, then closer
+    shape: tuple[int, ...]
+    blocked: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """Log-linear parameters of one tier's true pairs, with their covariance."""
+
+    beta: Floats
+    covariance: Floats
+
+
+@lru_cache(maxsize=4)
+def patterns(tier: str) -> Patterns:
+    """Return every combination of the levels of forename, surname, date and postcode."""
+    names = [["missing", *levels.labels(tier, f)] for f in LISTS]
+    shape = tuple(map(len, names))
+    at = np.indices(shape).reshape(len(shape), -1).T
+    # The last level, `exact`, is what the others are measured by.
+    main = [(f, level) for f, n in enumerate(shape) for level in range(n - 1)]
+    off = np.column_stack([(at[:, f] < n - 1) & (at[:, f] > 0) for f, n in enumerate(shape)])
+    gone, wrong = at == 0, off.sum(axis=1)
+    columns = [np.ones(len(at)), *((at[:, f] == level) for f, level in main)]
+    kinds = [INTERCEPT, *(MISSING if level == 0 else MAIN for _, level in main)]
+    for kind, (x, y) in zip(PAIRED, ((off, off), (gone, gone), (off, gone)), strict=True):
+        for i, j in combinations(range(len(shape)), 2):
+            columns.append((x[:, i] & y[:, j]) | (x[:, j] & y[:, i]))
+            kinds.append(kind)
+    columns += [_exchanged(names, at), wrong * (wrong - 1) * (wrong - 2) / 6.0]
+    kinds += [EXCHANGED, TRIPLE]
+    terms = np.column_stack(columns).astype(float)
+    told = tuple((f, names[f][level]) for f, level in main)
+    return Patterns(terms, np.array(kinds), told, at - 1, shape, _blocked(tier, names, at))
+
+
+def _exchanged(names: list[list[str]], at: Ints) -> Floats:
+    # Names change places together or not at all: no product of two chances tells that.
+    both = [at[:, f] == names[f].index("exchanged") for f in (0, 1) if "exchanged" in names[f]]
+    return np.all(both, axis=0).astype(float) if both else np.zeros(len(at))
+
+
+def _blocked(tier: str, names: list[list[str]], at: Ints) -> NDArray[np.bool_]:
+    # Tier A sees a level only through a compound that is a rule itself.
+    if tier == "A":
+        return np.asarray((at > 1).any(axis=1))
+    found = np.zeros(len(at), bool)
+    for condition, _ in levels.rules(tier):
+        asked = re.findall(r"l\.(\w+) = r\.(\w+)", condition)
+        sure = np.full(len(at), all(c == d for c, d in asked))
+        for key, _ in asked:
+            met = [[key in KEPT.get(f, {}).get(n, "").split() for n in names[f]] for f in range(4)]
+            sure &= np.any([np.array(met[f])[at[:, f]] for f in range(4)], axis=0)
+        found |= sure
+    return found
+
+
+def _prior(tier: str, m: dict[tuple[str, str], float]) -> tuple[Floats, Floats]:
+    told = patterns(tier)
+    mean, held = np.zeros(len(told.kinds)), np.diag(np.array(SPREAD)[told.kinds] ** -2.0)
+    for place, (f, level) in enumerate(told.levels, start=1):
+        if told.kinds[place] == MAIN:
+            mean[place] = np.log(m[LISTS[f], level] / m[LISTS[f], "exact"])
+    turned = [m[LISTS[f], "exchanged"] for f in (0, 1) if (LISTS[f], "exchanged") in m]
+    mean[told.kinds == EXCHANGED] = -np.log(max(turned)) if turned else 0.0
+    for kind in PAIRED:
+        # Interactions of one kind are pulled to their own mean, and that more loosely to none.
+        mine = np.flatnonzero(told.kinds == kind)
+        n = len(mine)
+        both = (np.eye(n) - 1 / n) / SPREAD[kind] ** 2 + np.full((n, n), 1 / n**2) / TOGETHER**2
+        held[np.ix_(mine, mine)] = both
+    return mean, held
+
+
+def weights_of(model: list[dict[str, Any]], role: str, tier: str) -> Floats:
+    """Return the bits of every pattern, by the reviewable model of stage 02."""
+    told = {
+        (r["field"], r["level"]): r["bits"] for r in model if (r["role"], r["tier"]) == (role, tier)
+    }
+    number = patterns(tier).number
+    total = np.zeros(len(number))
+    for f, field in enumerate(LISTS):
+        bits = [told.get((field, name), 0.0) for name in levels.labels(tier, field)]
+        total += np.where(number[:, f] < 0, 0.0, np.array(bits)[np.maximum(number[:, f], 0)])
+    return total
+
+
+def patterns_of(edges: pd.DataFrame, tier: str) -> Ints:
+    """Return the pattern each edge of a tier shows."""
+    numbers = [edges[f].to_numpy() + 1 for f in LISTS]
+    found: Ints = np.ravel_multi_index(numbers, patterns(tier).shape).astype(np.int64)
+    return found
+
+
+def fit(
+    counts: Floats,
+    seen: NDArray[np.bool_],
+    tier: str,
+    m: dict[tuple[str, str], float],
+) -> Fit:
+    """Fit the true pairs of the patterns that are seen: Poisson regression, mode and curvature."""
+    x, y = patterns(tier).terms[seen], counts[seen]
+    mean, precision = _prior(tier, m)
+    beta = mean.copy()
+    beta[0] = np.log(max(y.sum(), 1.0)) - np.log(np.exp(x[:, 1:] @ beta[1:]).sum())
+    for _ in range(STEPS):
+        mu = np.exp(np.clip(x @ beta, -40, 40))
+        hessian = x.T @ (mu[:, None] * x) + precision
+        step = np.linalg.solve(hessian, x.T @ (y - mu) - precision @ (beta - mean))
+        beta = beta + step * min(1.0, 1.0 / max(float(np.abs(step).max()), 1e-12))
+        if np.abs(step).max() < 1e-6:
+            break
+    return Fit(beta, np.linalg.inv(hessian))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Captured:
+    """Links found, true pairs in all, and draws of the share that was found."""
+
+    found: float
+    total: float
+    recall: Floats  # draws: of parameters, and of the pairs that happen to be missed
+
+
+def captured(edges: pd.DataFrame, model: list[dict[str, Any]], seed: int) -> Captured:
+    """Return the true pairs among all records, from the candidate pairs between partners.
+
+    Where a blocking rule always leads to a pattern, all true pairs are candidates, and the
+    probabilities of these, linked or not, add up to them; the fitted model tells the others.
+    """
+    random = np.random.default_rng(seed)
+    spread = _dispersion(edges)
+    found, total, missed = 0.0, 0.0, np.zeros(DRAWS)
+    for tier in sorted(edges["tier"].unique()):
+        some = edges[edges["tier"] == tier]
+        told, p = patterns(tier), some["probability"].to_numpy()
+        at, accepted = patterns_of(some, tier), some["accepted"].to_numpy(bool)
+        seen = told.blocked & (weights_of(model, "child", tier) > LEAST)
+        n = np.bincount(at, weights=p, minlength=len(seen))
+        linked = np.bincount(at[accepted], weights=p[accepted], minlength=len(seen))
+        own = fit(n / spread, seen, tier, _shares(model, tier))
+        rest = float(n[seen].sum() - linked[seen].sum())
+        beta = random.multivariate_normal(own.beta, own.covariance, DRAWS, method="cholesky")
+        logs = np.clip(np.vstack([own.beta, beta]) @ told.terms[~seen].T, -40, 40)
+        hidden = spread * np.exp(np.minimum(logs, np.log(n.sum() + 1.0))).sum(axis=1)
+        # What was seen of the hidden ones is there, whatever the model says.
+        total += n[seen].sum() + max(hidden[0], n[~seen].sum())
+        drawn = spread * random.poisson(np.minimum((hidden[1:] + rest) / spread, 1e9))
+        missed += np.maximum(drawn - linked[~seen].sum(), random.poisson(rest, DRAWS))
+        found += linked.sum()
+    return Captured(float(found), float(total), found / np.maximum(found + missed, 1e-9))
+
+
+def _dispersion(edges: pd.DataFrame) -> float:
+    # Links of one record stand or fall together: k of them tell less than k records would.
+    links = edges[edges["accepted"]]
+    each = np.bincount(links["a"].to_numpy()) if len(links) else np.ones(1)
+    return float(max((each**2).sum() / max(each.sum(), 1), 1.0))
+
+
+def _shares(model: list[dict[str, Any]], tier: str) -> dict[tuple[str, str], float]:
+    mine = [r for r in model if (r["role"], r["tier"]) == ("child", tier)]
+    return {(r["field"], r["level"]): max(r["m"], 1e-4) for r in mine}
