@@ -75,7 +75,8 @@ def _months_apart(people: pd.DataFrame, edges: pd.DataFrame) -> NDArray[np.float
     born = pd.to_datetime(people.reindex(columns=["birth_month"])["birth_month"], errors="coerce")
     month = (12 * born.dt.year + born.dt.month).to_numpy(float)
     apart = np.abs(month[edges["a"].to_numpy()] - month[edges["b"].to_numpy()])
-    return np.nan_to_num(apart)
+    told: NDArray[np.float64] = np.nan_to_num(apart)
+    return told
 
 
 def _prior(edges: pd.DataFrame) -> float:

@@ -156,5 +156,5 @@ def _weights(
         for rows, total in margins:
             weight[rows] *= total / float((each * weight)[rows].sum())
     weight[each == 0] = 1.0
-    clipped: Floats = np.round(np.clip(weight, 1.0, MOST_WEIGHT), 4)
+    clipped: Floats = np.round(np.clip(weight, 1.0, MOST_WEIGHT), 4).astype(np.float64)
     return clipped

@@ -176,7 +176,8 @@ def fit(
         beta = beta + step * min(1.0, 1.0 / max(float(np.abs(step).max()), 1e-12))
         if np.abs(step).max() < 1e-6:
             break
-    return Fit(beta, np.linalg.inv(hessian))
+    covariance: Floats = np.linalg.inv(hessian).astype(np.float64)
+    return Fit(beta, covariance)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

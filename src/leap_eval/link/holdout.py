@@ -32,8 +32,8 @@ def share(name: str, hits: float, tries: float, method: str) -> Measure:
     if tries < FEWEST:
         told: Measure = {"value": None, "low": None, "high": None}
         return {"measure": name, **told, "method": f"{method}: under {FEWEST} pairs"}
-    low, high = beta.ppf([0.025, 0.975], hits + 0.5, tries - hits + 0.5)
-    ends = {k: round(float(v), 4) for k, v in zip(("low", "high"), (low, high), strict=True)}
+    spread = beta(hits + 0.5, tries - hits + 0.5)
+    ends = {k: round(float(spread.ppf(q)), 4) for k, q in (("low", 0.025), ("high", 0.975))}
     return {"measure": name, "value": round(hits / tries, 4), **ends, "method": method}
 
 
@@ -85,7 +85,7 @@ def held_out(
         if rows.any():
             reached[rows] = compared(nodes, same[rows, 2], same[rows, 3], one)["reached"]
     told = pd.DataFrame(same[:, :2], columns=["a", "b"]).assign(reached=reached)
-    told = told.groupby(["a", "b"], as_index=False)["reached"].max()
+    told = told.groupby(["a", "b"])["reached"].max().reset_index()
     lost = pd.MultiIndex.from_frame(told.loc[~told["reached"], ["a", "b"]])
     at = pd.MultiIndex.from_frame(edges[["a", "b"]])
     blind = edges.assign(same_id=False, other_id=False)[~at.isin(lost)].reset_index(drop=True)

@@ -132,7 +132,7 @@ def _kinds(told: pd.DataFrame) -> list[dict[str, Any]]:
     some = told.groupby("kind")["found"].agg(["size", "mean"]).sort_index()
     each = [{"kind": str(k), "probes": int(n), "found": round(float(m), 4)}
             for k, n, m in some.itertuples()]  # fmt: skip
-    return [one for one in each if "+" not in one["kind"]]
+    return [one for one in each if "+" not in str(one["kind"])]
 
 
 def _mixed(told: pd.DataFrame, model: list[dict[str, Any]]) -> dict[str, Any]:

@@ -149,10 +149,11 @@ def thresholds(edges: pd.DataFrame, model: Model) -> list[dict[str, float]]:
 def scores(edges: pd.DataFrame) -> list[dict[str, Any]]:
     """Return how many pairs scored what, linked and not, in steps of two bits."""
     step = np.clip(np.floor(edges["score"].to_numpy(float) / 2) * 2, -20, 60)
-    counts = edges.groupby([step, edges["accepted"].to_numpy(bool)]).size()
+    made = pd.DataFrame({"score": step, "accepted": edges["accepted"].to_numpy(bool)})
+    counts = made.value_counts().sort_index().rename("pairs").reset_index()
     return [
-        {"score": float(s), "accepted": bool(a), "pairs": int(n)}
-        for (s, a), n in counts.sort_index().items()
+        {"score": float(one["score"]), "accepted": bool(one["accepted"]), "pairs": int(one["pairs"])}
+        for one in counts.to_dict("records")
     ]
 
 
@@ -163,7 +164,8 @@ def _counted(values: pd.Series, name: str, what: str) -> list[dict[str, Any]]:
 
 def _sizes(rows: pd.DataFrame, by: str, each: str, what: str) -> list[dict[str, int]]:
     sizes = rows.groupby(by).size().value_counts().sort_index()
-    return [{each: int(k), what: int(n)} for k, n in sizes.items()]
+    pairs = zip(sizes.index.tolist(), sizes.tolist(), strict=True)
+    return [{each: int(k), what: int(n)} for k, n in pairs]
 
 
 def _known(children: pd.DataFrame) -> list[dict[str, Any]]:

@@ -11,11 +11,12 @@ import pyarrow as pa
 
 from leap_eval.errors import LinkError
 from leap_eval.link import levels
-from leap_eval.link.assess import Findings, Tried, assess
+from leap_eval.link.assess import Findings, assess
 from leap_eval.link.decide import Decision, cluster, decide, record_edges
 from leap_eval.link.encode import Encoded, Linkage, encode
 from leap_eval.link.family import families, study_ids
 from leap_eval.link.model import Weighed, weigh
+from leap_eval.link.probes import Tried
 from leap_eval.link.refine import TOGETHER, Learnt
 from leap_eval.link.settings import Settings
 
@@ -141,7 +142,7 @@ def _no_edges() -> pd.DataFrame:
     ints = ["a", "b", *levels.FIELDS]
     told: dict[str, Any] = {c: np.zeros(0, np.int64) for c in ints} | {"tier": np.zeros(0, object)}
     told |= {c: np.zeros(0) for c in ("bits", "weighed", "score", "probability")}
-    flags = [*("accepted", "same_id", "other_id", "same_partner", "barred", "conflict")]
+    flags = ["accepted", "same_id", "other_id", "same_partner", "barred", "conflict"]
     flags += ["else_forename", "twin"]
     return pd.DataFrame(told | {c: np.zeros(0, bool) for c in flags})
 
