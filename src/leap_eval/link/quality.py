@@ -152,7 +152,7 @@ def scores(edges: pd.DataFrame) -> list[dict[str, Any]]:
     made = pd.DataFrame({"score": step, "accepted": edges["accepted"].to_numpy(bool)})
     counts = made.value_counts().sort_index().rename("pairs").reset_index()
     return [
-        {"score": float(one["score"]), "accepted": bool(one["accepted"]), "pairs": int(one["pairs"])}
+        {"score": float(one["score"]), "accepted": bool(one["accepted"]), "pairs": one["pairs"]}
         for one in counts.to_dict("records")
     ]
 

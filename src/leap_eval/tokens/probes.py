@@ -9,8 +9,8 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 
-from leap_eval.tokens.keys import mark
 from leap_eval.tokens.forms import Person
+from leap_eval.tokens.keys import mark
 from leap_eval.tokens.nicknames import formal
 
 SHARE = 0.02
