@@ -152,8 +152,8 @@ def scores(edges: pd.DataFrame) -> list[dict[str, Any]]:
     made = pd.DataFrame({"score": step, "accepted": edges["accepted"].to_numpy(bool)})
     counts = made.value_counts().sort_index().rename("pairs").reset_index()
     return [
-        {"score": float(one["score"]), "accepted": bool(one["accepted"]), "pairs": one["pairs"]}
-        for one in counts.to_dict("records")
+        {"score": float(s), "accepted": bool(a), "pairs": int(n)}
+        for s, a, n in zip(*(counts[c] for c in ("score", "accepted", "pairs")), strict=True)
     ]
 
 

@@ -40,7 +40,14 @@ STAGES = (
         ("data/extracts", "agreements"),
         ("work/ingest", "results/ingest"),
     ),
-    Stage("link", 2, None, True, ("data/linkage", "work/ingest"), ("work/link", "results/link")),
+    Stage(
+        "link",
+        2,
+        None,
+        True,
+        ("data/linkage", "work/ingest", "agreements"),
+        ("work/link", "results/link"),
+    ),
     Stage("cohort", 3, None, False, ("work/ingest", "work/link"), ("work", "results/cubes")),
     Stage(
         "exposure",
