@@ -51,6 +51,7 @@ async function tabbed(page) {
 async function saved(page) {
   let wrong = 0;
   for (const link of await page.$$('a[download]')) {
+    await page.waitForTimeout(150); // Chromium drops what is more than ten files a second
     const [file] = await Promise.all([page.waitForEvent('download', { timeout: 120000 }), link.click()]);
     const bytes = require('fs').readFileSync(await file.path()).toString('base64');
     const href = await link.getAttribute('href');
