@@ -51,7 +51,8 @@ async function tabbed(page) {
 async function saved(page) {
   let wrong = 0;
   for (const link of await page.$$('a[download]')) {
-    const [file] = await Promise.all([page.waitForEvent('download'), link.click()]);
+    await page.waitForTimeout(150); // Chromium drops what is more than ten files a second
+    const [file] = await Promise.all([page.waitForEvent('download', { timeout: 120000 }), link.click()]);
     const bytes = require('fs').readFileSync(await file.path()).toString('base64');
     const href = await link.getAttribute('href');
     if (href.split('base64,')[1] !== bytes || file.suggestedFilename() !== await link.getAttribute('download')) wrong += 1;
