@@ -162,7 +162,8 @@ def _parquet(frame: Any) -> bytes:
 
     from leap_eval.store.parquet import as_bytes
 
-    return as_bytes(pa.Table.from_pandas(frame, preserve_index=False))
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    return as_bytes(table.replace_schema_metadata(None))
 
 
 def _truth(place: Path, files: dict[str, bytes], told: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from leap_eval.store import files
-from leap_eval.store.parquet import as_bytes, with_facts
+from leap_eval.store.parquet import as_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def file_tables(
     for end, table in tokens.items():
         staged = office() / "staging" / f"{partner}-{period}{end}.parquet"
         if table is not None:
-            files.write_bytes(staged, with_facts(table))
+            files.write_bytes(staged, as_bytes(table))
         else:
             staged.unlink(missing_ok=True)
     # Tokens first, submission.json's folder last: a kill in between files nothing, and the

@@ -86,19 +86,12 @@ def write(table: Any, place: str, contract: Contract, digits: int) -> None:
 
 
 def as_bytes(table: pa.Table) -> bytes:
-    """Return the table as Parquet: zstd, no statistics, the same bytes each time."""
-    buffer = io.BytesIO()
-    # Statistics would repeat the smallest and largest key in clear.
-    pq.write_table(table, buffer, compression="zstd", write_statistics=False, store_schema=False)
-    return buffer.getvalue()
+    """Return the table as Parquet with the facts of its schema: the same bytes each time.
 
-
-def with_facts(table: pa.Table) -> bytes:
-    """Return the table as Parquet with the facts of its schema: key ids, version, rates.
-
-    Without Arrow's own schema pyarrow writes none of them.
+    Without Arrow's own schema pyarrow writes none of those facts: nonce, key ids, rates.
     """
     buffer = io.BytesIO()
+    # Statistics would repeat the smallest and largest key in clear.
     told = {"compression": "zstd", "write_statistics": False, "store_schema": False}
     with pq.ParquetWriter(buffer, table.schema, **told) as writer:
         writer.write_table(table)
