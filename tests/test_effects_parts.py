@@ -147,6 +147,8 @@ def evidence(**told):
     [
         ({}, "A"),
         ({"checks": FIRST}, "B"),
+        ({"family": "dose"}, "B"),
+        ({"checks": (*PASS[:4], "fail", *PASS[5:])}, "C"),
         ({"status": "exploratory"}, "C"),
         ({"status": "amended"}, "B"),
         ({"q": 0.05, "se": 0.12}, "C"),

@@ -9,6 +9,7 @@ from scipy.stats import norm
 from leap_eval.settings.plan import Status
 
 WIDE = float(norm.ppf(0.95))
+SUPPORTING = ("dose", "breadth")
 LEAST_ESS, LEAST_RECORDED, SAME_SIGN = 100.0, 0.50, 0.80
 
 
@@ -27,6 +28,7 @@ class Evidence:
     recorded: float
     same_sign: float
     checks: tuple[str, ...]  # 1..12: pass, warn, fail, not_run
+    family: str = "combination"
 
     def check(self, number: int) -> str:
         """Return the verdict of one check."""
@@ -75,13 +77,17 @@ def _all_pass(row: Evidence, numbers: tuple[int, ...]) -> bool:
 
 
 def _fair(row: Evidence) -> bool:
+    # A negative control that moves says that something unseen moves the result as well.
     told = [row.check(n) for n in (1, 2, 3, 4)]
-    return not {"fail", "not_run"} & set(told) and told.count("warn") <= 1
+    moved = row.check(5) == "fail"
+    return not moved and not {"fail", "not_run"} & set(told) and told.count("warn") <= 1
 
 
 def _capped(row: Evidence, best: Grade) -> Grade:
     if row.status == "exploratory":
         return Grade("C", "question was not in the frozen plan")
+    if row.family in SUPPORTING and best.letter == "A":
+        return Grade("B", "amounts are read beside the comparison of services")
     if row.status == "amended" and best.letter == "A":
         return Grade("B", "plan was frozen after outcomes were opened")
     return best
@@ -101,5 +107,5 @@ def _short_of_b(row: Evidence) -> str:
     if row.q > row.budget:
         return "could be a false discovery among many"
     return "check " + ", ".join(
-        f"{n} {row.check(n)}" for n in (1, 2, 3, 4) if row.check(n) != "pass"
+        f"{n} {row.check(n)}" for n in (1, 2, 3, 4, 5) if row.check(n) != "pass"
     )

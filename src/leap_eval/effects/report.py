@@ -216,6 +216,7 @@ def _evidence(row: dict[str, Any], rule: OutcomeRule, status: Any, budget: float
         status=status,
         small=rule.small,
         budget=budget,
+        family=row["family"],
         checks=tuple(row[f"check_{n}"] for n in checks.NUMBERS),
         **{k: row[k] for k in ("estimate", "se", "crit", "q", "ess", "recorded", "same_sign")},
     )
