@@ -52,14 +52,25 @@ def closure(notebook: Path) -> list[str]:
     parents = {
         ".".join(name.split(".")[:n]) for name in modules for n in range(1, name.count(".") + 1)
     }
-    return sorted({_place(name) for name in modules | parents})
+    return sorted(set().union(*map(_places, modules | parents)))
 
 
-def _place(module: str) -> str:
+def _places(module: str) -> set[str]:
     # A package counts as one: its folder holds the data its modules read, and the lock stays short.
-    top = "/".join(module.split(".")[:2])
-    path = f"src/{top}" if (ROOT / "src" / top).is_dir() else f"src/{top}.py"
-    return "src/leap_eval/__init__.py" if top == "leap_eval" else path
+    # Reference is a shelf: a stage depends on the lists it reads, so that a sentence of the
+    # page is of no concern to the linkage.
+    parts = module.split(".")
+    top = "/".join(parts[:2])
+    if top == "leap_eval":
+        return {"src/leap_eval/__init__.py"}
+    if parts[1] == "reference" and len(parts) > 2:
+        shelf = "src/leap_eval/reference"
+        source = (ROOT / shelf / f"{parts[2]}.py").read_text(encoding="utf-8")
+        lists = re.findall(r'"([a-z0-9_]+\.(?:yaml|txt))"', source)
+        return {f"{shelf}/{name}" for name in (f"{parts[2]}.py", *lists)}
+    if parts[1] == "reference":
+        return {"src/leap_eval/reference/__init__.py"}
+    return {f"src/{top}" if (ROOT / "src" / top).is_dir() else f"src/{top}.py"}
 
 
 def mended(text: str) -> str:

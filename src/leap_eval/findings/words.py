@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from leap_eval.errors import PageError
 from leap_eval.findings.release import Output, Row
 from leap_eval.reference.labels import labels
-from leap_eval.reference.wording import page, wording
+from leap_eval.reference.page import page
+from leap_eval.reference.wording import wording
 
 WITHHELD, MISSING = "c", "x"
 JOIN = " + "

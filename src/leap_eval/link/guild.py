@@ -6,7 +6,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from leap_eval.errors import LinkError
-from leap_eval.reference.labels import guild_items
+from leap_eval.reference.sheets import guild_items
 
 if TYPE_CHECKING:
     from leap_eval.agreements.agreement import Agreement

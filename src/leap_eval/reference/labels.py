@@ -11,28 +11,22 @@ from leap_eval.settings.params import read_yaml
 
 
 @cache
-def _read(name: str) -> MappingProxyType[str, Any]:
+def read(name: str) -> MappingProxyType[str, Any]:
+    """Return one list of the shelf by its file name."""
     text = files("leap_eval.reference").joinpath(name).read_text(encoding="utf-8")
     return MappingProxyType(dict(read_yaml(text, f"reference/{name}")))
 
 
-@cache
-def guild_items() -> tuple[dict[str, Any], ...]:
-    """Return the items of the GUILD and RECORD form, in its order."""
-    text = files("leap_eval.reference").joinpath("guild.yaml").read_text(encoding="utf-8")
-    return tuple(read_yaml(text, "reference/guild.yaml"))
-
-
 def labels() -> MappingProxyType[str, Any]:
     """Return plain words by kind of code and code."""
-    return _read("labels.yaml")
+    return read("labels.yaml")
 
 
 def wards() -> MappingProxyType[str, Any]:
     """Return each ward's square as column and row."""
-    return _read("wards.yaml")
+    return read("wards.yaml")
 
 
 def figures() -> MappingProxyType[str, Any]:
     """Return the closed list of figures with limits, ticks and classes."""
-    return _read("figures.yaml")
+    return read("figures.yaml")

@@ -6,7 +6,7 @@ import re
 
 from leap_eval.findings.document import Grid, Listing, Node, Para, Run
 from leap_eval.findings.release import Release
-from leap_eval.reference.wording import page
+from leap_eval.reference.page import page
 
 _MATH = re.compile(r"\$([^$]+)\$")
 
