@@ -15,6 +15,7 @@ from leap_eval.settings.plan import load_plan
 from leap_eval.store.rows import empty
 
 AS_AT = date(2025, 3, 31)
+SEEN = (date(2019, 2, 1), date(2020, 2, 1))  # in the year before time zero of both trials
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,9 @@ def contact(service="chattertime", day=date(2019, 6, 3), **told):
 def made(terms, *contacts, persons=None, links=None):
     plan, services = terms
     linked = table(LINKS, links or [link()])
-    children = cohort(table(PERSONS, persons or [person()]), linked, plan, AS_AT)
+    signs = [contact("community_events", day, row=900) for day in SEEN]
+    met = table(CONTACTS, [*signs, *contacts])
+    children = cohort(table(PERSONS, persons or [person()]), met, linked, plan, AS_AT)
     rows = ibis.memtable(pa.Table.from_pylist(list(contacts), schema=empty(CONTACTS).schema))
     wide = exposure(attended(rows, linked, children, services), children, services, plan)
     return check(wide, EXPOSURE), children
