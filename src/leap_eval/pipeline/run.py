@@ -161,9 +161,10 @@ def _execute(
             trouble = (failed.ename, failed.evalue, failed.cell_index + 1)
     data = part.read_bytes()
     _scan(data.decode(), wanted.notebook)
+    failed_place = root / wanted.executed(item).replace(".ipynb", ".failed.ipynb")
+    failed_place.unlink(missing_ok=True)
     if trouble:
-        failed_place = wanted.executed(item).replace(".ipynb", ".failed.ipynb")
-        write_bytes(root / failed_place, data)
+        write_bytes(failed_place, data)
         raise _told(wanted, item, *trouble)
     write_bytes(root / wanted.executed(item), data)
     return len(nbformat.reads(data.decode(), as_version=4).cells)
