@@ -21,6 +21,7 @@ from leap_eval.effects import (
     joint,
 )
 from leap_eval.effects.bands import clustered, critical_value
+from leap_eval.effects.problem import merged
 from leap_eval.effects.surface import ridge
 from leap_eval.errors import PlanError
 from leap_eval.reference.wording import wording
@@ -192,3 +193,15 @@ def test_every_family_has_a_sentence_for_every_grade_and_direction():
     families += ("breadth", "dose", "subgroup_gap")
     kinds = ("d", "n", *(f"{g}_{d}" for g in "abc" for d in ("better", "worse")))
     assert set(wording()) == {f"{f}_{k}" for f in families for k in kinds}
+
+
+def test_no_level_or_gap_of_the_background_singles_out_fewer_than_ten_children():
+    seen = np.arange(200) < 150
+    need = np.where(np.arange(200) < 3, 2.0, np.where(np.arange(200) < 60, 1.0, 0.0))
+    assert sorted(np.unique(merged(need, seen))) == [0.0, 1.0]
+    few_gaps = np.where(np.arange(200) < 4, np.nan, need + np.arange(200) % 7)
+    assert not np.isnan(merged(few_gaps, seen)).any()
+    rare = (np.arange(200) < 5).astype(float)
+    assert len(np.unique(merged(rare, seen))) == 1
+    plain = (np.arange(200) < 50).astype(float)
+    assert (merged(plain, seen) == plain).all()

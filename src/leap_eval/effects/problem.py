@@ -16,6 +16,7 @@ from leap_eval.settings import Plan, propensity_floor
 
 Ints = npt.NDArray[np.int64]
 REST = "rest"
+FEWEST_AT_A_LEVEL = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,15 +140,17 @@ def problem(plan: Plan, given: Given, measured: Measured) -> Problem:
     table = table.sort_values("study_id", ignore_index=True)
     services = tuple(sorted(plan.trials[trial].in_play))
     asked = [str(c) for c in table if str(c).startswith(f"{trial}_x_")]
+    seen = table["value"].notna().to_numpy()
+    told = {c: merged(table[c].to_numpy(float), seen) for c in asked}
     # Among those who could have a result a covariate may say nothing: it leaves the model.
-    columns = [c for c in asked if table[c].nunique() > 1]
+    columns = [c for c in asked if len(np.unique(told[c][~np.isnan(told[c])])) > 1]
     born = pd.to_datetime(table["birth_month"])
     repeats = sorted(c for c in map(str, table) if c.startswith("fold_"))
     folds = table[repeats].to_numpy(np.int64).T
     return Problem(
         trial=trial,
         names=tuple(c.removeprefix(f"{trial}_x_") for c in columns),
-        x=table[columns].to_numpy(float),
+        x=np.column_stack([told[c] for c in columns]) if columns else np.zeros((len(table), 0)),
         y=table["value"].to_numpy(float),
         services=services,
         started=_started(table, plan, trial, services),
@@ -160,6 +163,27 @@ def problem(plan: Plan, given: Given, measured: Measured) -> Problem:
         link_weight=table["link_weight"].to_numpy(float),
         area=pd.factorize(table["ward"].fillna(""), sort=True)[0].astype(np.int64),
     )
+
+
+def merged(values: Floats, seen: Bools) -> Floats:
+    """Join levels and gaps that fewer than ten children with a result have to what is nearest.
+
+    A model may not single out so few: the gate would withhold all that it says.
+    """
+    told = values.copy()
+    gap = np.isnan(told)
+    if 0 < (gap & seen).sum() < FEWEST_AT_A_LEVEL and not gap.all():
+        told[gap] = np.median(told[~gap])
+    levels = list(np.unique(told[~np.isnan(told)]))
+    while 1 < len(levels) <= 3:
+        counts = [int((seen & (told == level)).sum()) for level in levels]
+        few = int(np.argmin(counts))
+        if counts[few] >= FEWEST_AT_A_LEVEL:
+            break
+        near = min((n for n in range(len(levels)) if n != few), key=lambda n: abs(n - few))
+        told[told == levels[few]] = levels[near]
+        levels.pop(few)
+    return told
 
 
 def _started(table: pd.DataFrame, plan: Plan, trial: str, services: tuple[str, ...]) -> Bools:
