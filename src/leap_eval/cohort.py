@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 from ibis import _
 
-from leap_eval.contracts import settled
+from leap_eval.store.engine import earliest, settled, turn
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -63,10 +63,11 @@ def _children(persons: ir.Table, links: ir.Table) -> ir.Table:
 
 def _base(records: ir.Table) -> ir.Table:
     facts = {name: _commonest(records, name) for name in ("birth_month", *FIRST_FACTS)}
+    records = records.mutate(turn=turn("study_id", "area_on", "record_key"))
     base = records.group_by("study_id").agg(
         family_id=_.family_id.min(),
-        ward=_.ward.first(order_by=[_.area_on, _.record_key]),
-        imd=_.imd_decile.first(order_by=[_.area_on, _.record_key]),
+        ward=earliest(records, "ward"),
+        imd=earliest(records, "imd_decile"),
         partners=_.partner.nunique(),
         link_weight=_.link_weight.mean(),
     )
@@ -93,9 +94,8 @@ def _commonest(records: ir.Table, name: str) -> ir.Table:
     if name in FIRST_FACTS:
         known = known.filter(~known[name].isin(UNTOLD))
     counted = known.group_by("study_id", name).agg(n=_.count())
-    return counted.group_by("study_id").agg(
-        **{name: counted[name].first(order_by=[_.n.desc(), counted[name]])}
-    )
+    counted = counted.mutate(turn=turn("study_id", ibis.desc("n"), name))
+    return counted.group_by("study_id").agg(**{name: earliest(counted, name)})
 
 
 def _trial(
@@ -152,10 +152,11 @@ def dated(records: ir.Table, at: ir.Table, rule: Covariate) -> ir.Table:
     )
     if rule.dated == "latest" or on is not None:
         told = told.join(at.select("study_id", "zero"), "study_id").filter(_.on <= _.zero)
-        ordered = [told.on.desc(), told.record_key]
-        return told.group_by("study_id").agg(value=told.value.first(order_by=ordered))
-    counted = told.group_by("study_id", "value").agg(n=_.count())
-    return counted.group_by("study_id").agg(value=_.value.first(order_by=[_.n.desc(), _.value]))
+        ordered = told.mutate(turn=turn("study_id", ibis.desc("on"), "record_key"))
+    else:
+        counted = told.group_by("study_id", "value").agg(n=_.count())
+        ordered = counted.mutate(turn=turn("study_id", ibis.desc("n"), "value"))
+    return ordered.group_by("study_id").agg(value=earliest(ordered, "value"))
 
 
 def flow(persons: ir.Table, links: ir.Table, children: ir.Table, plan: Plan) -> ir.Table:

@@ -403,13 +403,6 @@ def check(table: AnyTable, contract: Contract) -> AnyTable:
     return table
 
 
-def settled(table: ir.Table) -> ir.Table:
-    """Return the table computed, so that what follows does not compute it again for each use."""
-    import ibis
-
-    return ibis.memtable(table.to_pyarrow())
-
-
 def _asked(table: Any) -> ir.Table:
     import ibis
 

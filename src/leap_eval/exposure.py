@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 from ibis import _
 
-from leap_eval.contracts import settled
+from leap_eval.store.engine import settled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

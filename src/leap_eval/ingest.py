@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import ibis
 from ibis import _
 
-from leap_eval.contracts import CONTACTS, OUTCOMES, PERSONS, settled
+from leap_eval.contracts import CONTACTS, OUTCOMES, PERSONS
+from leap_eval.store.engine import earliest, latest, settled, turn
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -59,20 +60,20 @@ def persons(filed: ir.Table, outcomes: ir.Table) -> ir.Table:
         **{f"{c}_refused": filed[c] == "not_stated" for c in UNKNOWN},
         **{c: filed[c].nullif("not_known").nullif("not_stated") for c in UNKNOWN},
     )
-    early = [_[c] for c in TOLD_FIRST]
+    by_review = {f"{on}_turn": turn("record_key", on, *TOLD_FIRST) for on in REVIEWS.values()}
+    known = known.mutate(turn=turn("record_key", *TOLD_FIRST), **by_review)
     facts = {
-        name: known[name].first(order_by=early)
+        name: earliest(known, name)
         for name in PERSONS.columns
         if name in filed.columns and name not in ("record_key", *SOURCE)
     }
     for concern, on in REVIEWS.items():
         # Date and finding come from one row: the earliest review that tells both.
         both = known[concern].notnull() & known[on].notnull()
-        order = [known[on], *early]
-        facts |= {c: known[c].first(where=both, order_by=order) for c in (concern, on)}
+        facts |= {c: known[c].argmin(known[f"{on}_turn"], where=both) for c in (concern, on)}
     facts |= {f"{c}_refused": known[f"{c}_refused"].any() for c in UNKNOWN}
     dates = {on: known.collected_on.min(where=known[c].notnull()) for c, on in DATED.items()}
-    source = {name: known[name].first(order_by=early) for name in SOURCE}
+    source = {name: earliest(known, name) for name in SOURCE}
     told = known.group_by("record_key").agg(**facts, **dates, **source)
     # A family that did not say is told apart from nobody having asked.
     words = {
@@ -107,10 +108,9 @@ def once(filed: ir.Table, columns: Any) -> ir.Table:
     # What the intake derived from a birth month may change with it; it does not make two rows.
     rest = [c for c in columns if c in (*SOURCE, *DERIVED)]
     content = [c for c in columns if c not in rest]
-    early = [_[c] for c in TOLD_FIRST]
-    last = [_[c].desc() for c in TOLD_FIRST]
-    told = {c: filed[c].first(order_by=last if c in DERIVED else early) for c in rest}
-    return filed.group_by(content).agg(**told).select(*columns)
+    known = filed.mutate(turn=turn(content, *TOLD_FIRST))
+    told = {c: latest(known, c) if c in DERIVED else earliest(known, c) for c in rest}
+    return known.group_by(content).agg(**told).select(*columns)
 
 
 def quality(

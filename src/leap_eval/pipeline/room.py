@@ -36,7 +36,9 @@ def programme(root: Path) -> dict[str, Any]:
     return told
 
 
-def environment(wanted: Stage, item: str | None, root: Path, room: Path) -> dict[str, str]:
+def environment(
+    wanted: Stage, item: str | None, root: Path, room: Path, engine: str = "duckdb"
+) -> dict[str, str]:
     """Return all that the kernel is given: an allow-list, nothing inherited by default."""
     allowed = [*ALWAYS, *wanted.reads, *wanted.writes]
     fixed = {
@@ -52,6 +54,7 @@ def environment(wanted: Stage, item: str | None, root: Path, room: Path) -> dict
         "MPLCONFIGDIR": str(root / ".leap/matplotlib"),
         "MATPLOTLIBRC": str(Path(__file__).parent / "matplotlibrc"),
         "LEAP_ROOT": str(root),
+        "LEAP_ENGINE": engine,
         "LEAP_STAGE": f"{wanted.name}{f'@{item}' if item else ''}",
         "LEAP_MAY_OPEN": json.dumps(allowed),
         "LEAP_PROGRESS": str(room / "progress"),

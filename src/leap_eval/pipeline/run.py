@@ -64,7 +64,8 @@ def run_stage(name: str, item: str | None = None, *, root: Path) -> RunRecord:
     _item(wanted, item, params)
     values = parameters(wanted, item, params=params, declared=declared(notebook, wanted.notebook))
     with _locked(root, wanted, item), tempfile.TemporaryDirectory(prefix="leap-") as room:
-        cells = _execute(wanted, item, values, root, Path(room))
+        env = environment(wanted, item, root, Path(room), params.common.engine)
+        cells = _execute(wanted, item, values, env, root, Path(room))
     if wanted.name == "findings":
         _pages(wanted, str(item), root)
     record = RunRecord(name, item, cells, round(time.monotonic() - began, 2), wanted.executed(item))
@@ -128,7 +129,12 @@ def _locked(root: Path, wanted: Stage, item: str | None) -> Iterator[IO[str]]:
 
 
 def _execute(
-    wanted: Stage, item: str | None, values: dict[str, Plain], root: Path, room: Path
+    wanted: Stage,
+    item: str | None,
+    values: dict[str, Plain],
+    env: dict[str, str],
+    root: Path,
+    room: Path,
 ) -> int:
     for module in UNUSED:
         sys.modules.setdefault(module, None)  # type: ignore[arg-type]
@@ -154,7 +160,7 @@ def _execute(
                 request_save_on_cell_execute=False,
                 cwd=str(root),
                 room=room,
-                env=environment(wanted, item, root, room),
+                env=env,
                 told=meter.cell,
             )
         except PapermillExecutionError as failed:

@@ -73,13 +73,19 @@ def _typed(table: pa.Table, contract: Contract, digits: int) -> pa.Table:
     return table
 
 
-def write(table: Any, place: str, contract: Contract, digits: int) -> None:
-    """Write `table` at `place`, sorted by the contract's key, floats rounded to `digits`."""
+def plain(table: Any, contract: Contract, digits: int) -> pa.Table:
+    """Return `table` as it is written: typed, sorted by the contract's key, floats rounded."""
     typed = _typed(arrow(table, contract), contract, digits)
     key = [c for c in contract.key if c in typed.column_names]
     order = key or [c for c in typed.column_names if pa.types.is_string(typed.schema.field(c).type)]
     typed = typed.sort_by([(c, "ascending") for c in order]) if order else typed
-    bare = as_bytes(typed.replace_schema_metadata(None))
+    return typed.replace_schema_metadata(None)
+
+
+def write(table: Any, place: str, contract: Contract, digits: int) -> None:
+    """Write `table` at `place`, sorted by the contract's key, floats rounded to `digits`."""
+    typed = plain(table, contract, digits)
+    bare = as_bytes(typed)
     write_bytes(
         written(place), as_bytes(typed.replace_schema_metadata({"leap_nonce": nonce(place, bare)}))
     )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,6 +12,7 @@ import pyarrow.parquet as pq
 from leap_eval.contracts import CONTACTS, FILED_PERSONS, OUTCOMES, Contract, check
 from leap_eval.errors import MissingInputError
 from leap_eval.store import parquet
+from leap_eval.store.engine import opened
 from leap_eval.store.files import existing, root
 
 if TYPE_CHECKING:
@@ -43,17 +42,9 @@ class Filed:
     submissions: tuple[dict[str, Any], ...]
 
 
-@lru_cache(maxsize=1)
-def engine() -> Any:
-    """Return the embedded engine: DuckDB in memory, for this process."""
-    import ibis
-
-    return ibis.duckdb.connect(threads=int(os.environ.get("LEAP_ENGINE_THREADS", "2")))
-
-
 def read(name: str, contract: Contract) -> ir.Table:
     """Open work/NAME.parquet as an Ibis table that keeps its contract."""
-    return check(engine().read_parquet(str(existing(f"work/{name}.parquet"))), contract)
+    return check(opened([str(existing(f"work/{name}.parquet"))]), contract)
 
 
 def frame(name: str, contract: Contract, columns: list[str] | None = None) -> pd.DataFrame:
@@ -73,7 +64,7 @@ def union(stem: str, contract: Contract) -> ir.Table:
         raise MissingInputError(
             f"work/ingest/*/{stem}.parquet is not there; run `dvc repro ingest`"
         )
-    return check(engine().read_parquet([str(f) for f in files], union_by_name=True), contract)
+    return check(opened([str(f) for f in files]), contract)
 
 
 def write(table: Any, name: str, contract: Contract) -> None:
