@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -59,7 +60,8 @@ def read_key(path: Path) -> bytes:
         raise KeyMissingError(
             f"LEAP_KEYS/{path.name} is not there; ask the data protection officer"
         )
-    if path.stat().st_mode & 0o077:
+    # Windows keeps who may read elsewhere: its mode bits always say everybody.
+    if os.name != "nt" and path.stat().st_mode & 0o077:
         raise KeyMissingError(f"LEAP_KEYS/{path.name} is open to others; chmod 600")
     text = path.read_text(encoding="ascii", errors="replace").strip()
     if not re.fullmatch(r"[0-9a-f]{64}", text):

@@ -185,8 +185,12 @@ def _cut(key: bytes, kind: str, elements: bytes) -> bytes:
     return b"".join(sorted(kept))
 
 
-def cells(made: Row, tier: Tier) -> dict[str, str]:
-    """Return a row in transit as the text cells of a trust's canonical file; empty = missing."""
+def cells(person: Person, link_key: bytes) -> dict[str, str]:
+    """Return what may leave a trust of a person, as the cells of its canonical file."""
+    return _cells(_known_row(person, link_key, "A"), "A")
+
+
+def _cells(made: Row, tier: Tier) -> dict[str, str]:
     singles, lists = columns(tier)
     texts = [to_text("tk1", raw) if raw else "" for raw in made[: len(singles)]]
     ends = len(singles) + len(lists)
@@ -202,7 +206,7 @@ def to_canonical(table: pa.Table) -> list[dict[str, str]]:
     told = [table.column(c).to_pylist() for c in singles]
     told += [list(joined(table.column(c), WIDTH["transit"])) for c in lists]
     told += [table.column(c).to_pylist() for c in (*PLAIN, *TOLD)]
-    return [cells(made, tier) for made in zip(*told, strict=True)]
+    return [_cells(made, tier) for made in zip(*told, strict=True)]
 
 
 def from_canonical(rows: Sequence[dict[str, str]]) -> pa.Table:
