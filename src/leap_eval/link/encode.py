@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leap_eval.errors import LinkError
+from leap_eval.link import levels
 from leap_eval.tokens import columns
 
 if TYPE_CHECKING:
@@ -128,7 +129,9 @@ def _whole(table: pa.Table, partner: str, period: str) -> None:
 
 
 def _described(held: Held, record: Ints, persons: pd.DataFrame) -> pa.Table:
-    made: dict[str, Any] = {c: _gathered(held, c, _single) for c in columns("AB")[0]}
+    extra = {c for table, _ in held for c in levels.extras(table.column_names)}
+    singles = [*columns("AB")[0], *sorted(extra)]
+    made: dict[str, Any] = {c: _gathered(held, c, _single) for c in singles}
     words = {c: _gathered(held, c, lambda cells: cells.cast(pa.string())) for c in (*CLEAR, "tier")}
     made |= {c: words[c] for c in CLEAR}
     made["bare"] = pc.equal(words["tier"], "A")
@@ -165,7 +168,8 @@ def mixed(columns_: Sequence[Ints]) -> NDArray[np.uint64]:
 def _profiles(rows: pa.Table, record: Ints) -> tuple[Ints, pd.DataFrame]:
     """Return the first row of each distinct set of tokens, and whose records share it."""
     words = [pd.factorize(rows[c].to_pandas())[0] for c in ("sex", "child", "bare", *CLEAR)]
-    mark = mixed([*(rows[c].fill_null(0).to_numpy() for c in columns("AB")[0]), *words])
+    singles = [c for c in rows.column_names if pa.types.is_int64(rows[c].type)]
+    mark = mixed([*(rows[c].fill_null(0).to_numpy() for c in singles), *words])
     _, first, node = np.unique(mark, return_index=True, return_inverse=True)
     # Nodes are numbered as their first row stands: partners by name, records by key.
     order = np.argsort(first)

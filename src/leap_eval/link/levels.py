@@ -50,6 +50,13 @@ def _neither(column: str) -> str:
     return f"NOT {plain(column)}_l OR NOT {plain(column)}_r"
 
 
+def _unseen(column: str) -> str:
+    # Where names changed places only compounds of date and postcode can still meet: if none
+    # does, one of the two differs, and nobody knows which.
+    both = _same("q_p", "ym_p", "md_p", "yd_p")
+    return f"{_neither(column)} OR ({_cross('f_l', 'l_f')}) AND COALESCE({both}, FALSE) = FALSE"
+
+
 SEX = (_either_missing("sex"), {"exact": _same("sex")})
 LEVELS_B: dict[str, tuple[str, dict[str, str]]] = {
     "forename": (
@@ -127,7 +134,7 @@ LEVELS_A: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "date": (
-        _neither("has_q"),
+        _unseen("has_q"),
         {
             "exact": _same("f_q", "l_q", "q_p", "fm_q", "lm_q", "f3_q", "l3_q", "f1_l_q")
             + " OR "
@@ -140,7 +147,7 @@ LEVELS_A: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "postcode": (
-        _neither("has_p"),
+        _unseen("has_p"),
         {
             "exact": _same("f_p", "l_p", "fm_p", "lm_p", "f3_p", "l3_p", "q_p")
             + " OR "
@@ -243,8 +250,11 @@ def labels(tier: str, field: str) -> list[str]:
 
 def rules(tier: str) -> list[tuple[str, list[str]]]:
     """Return the blocking rules of a model: a condition, and the lists to open for it."""
-    same = [("l.profile = r.profile", list[str]())]
-    return same + [(f"{rule} AND NOT l.copy AND NOT r.copy", lists) for rule, lists in _rules(tier)]
+    # AB pairs are model B's; the filter keeps them out of model A.
+    mixed = " AND (l.bare OR r.bare)" if tier == "A" else ""
+    told = [(f"{rule} AND NOT l.copy AND NOT r.copy", lists) for rule, lists in _rules(tier)]
+    made = [("l.profile = r.profile", list[str]()), *told]
+    return [(condition + mixed, lists) for condition, lists in made]
 
 
 def _rules(tier: str) -> list[tuple[str, list[str]]]:
@@ -254,12 +264,9 @@ def _rules(tier: str) -> list[tuple[str, list[str]]]:
         crossed = ("l.fn = r.ln AND l.ln = r.fn", "l.fn = r.ln AND l.pc = r.pc")
         turned: list[tuple[str, list[str]]] = [(c, []) for c in crossed]
         return [*ids, *direct, *turned, *((_rule(*p)[0], [plain(p[0])]) for p in _NEAR_B)]
-    # AB pairs are model B's; the filter keeps them out.
-    mixed = " AND (l.bare OR r.bare)"
     direct = [_rule(c) for c in _SINGLES_A]
     turned = [("l.fl = r.lf", []), ("l.fq = r.fsw", []), ("l.lq = r.lsw", [])]
-    made = [*ids, *direct, *turned, *((_rule(c)[0], [plain(c)]) for c in _LISTS_A)]
-    return [(condition + mixed, lists) for condition, lists in made]
+    return [*ids, *direct, *turned, *((_rule(c)[0], [plain(c)]) for c in _LISTS_A)]
 
 
 def _rule(*columns: str) -> tuple[str, list[str]]:

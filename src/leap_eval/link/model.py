@@ -185,7 +185,7 @@ def _share(level: dict[str, Any], which: str, instead: float, least: float) -> f
 def _predict(nodes: pa.Table, tier: str, told: Model, settings: Settings) -> pd.DataFrame:
     left, right = candidates(nodes, tier)
     comparer, rare = Comparer(nodes, tier), {f: _rarity(nodes, tier, f, told[f]) for f in told}
-    found = []
+    node, found = nodes["node"].to_numpy(), []
     for start in range(0, max(len(left), 1), COMPARED):
         a, b = left[start : start + COMPARED], right[start : start + COMPARED]
         level = comparer.levels(a, b)
@@ -196,7 +196,7 @@ def _predict(nodes: pa.Table, tier: str, told: Model, settings: Settings) -> pd.
             number = level[field].to_numpy()
             bits += np.array([*weight, 0.0])[number]  # -1, missing, is the last
             bits += np.where(number == len(names) - 1, rare[field][a], 0.0)
-        made = level.assign(node_l=a, node_r=b, bits=bits)
+        made = level.assign(node_l=node[a], node_r=node[b], bits=bits)
         found.append(made[bits >= settings.least_bits])
     return pd.concat(found, ignore_index=True).assign(tier=tier)
 
