@@ -1,13 +1,16 @@
 """Linkage against known truth: our tokens, our link stage, without a label in its sight.
 
-python benchmarks/linkage.py --left A.csv --right B.csv --truth T.csv [--tier A|B]
-       [--within strict|soft|free] [--seed N] [--baseline splink-cleartext]
-python benchmarks/linkage.py --multi F.csv ... --truth T.csv
+python benchmarks/linkage.py (--left A.csv --right B.csv | --multi F.csv ...) --truth T.csv
+       [--tier B|A] [--path tokens|cleartext] [--within strict|soft|free] [--extra COL ...]
+       [--engine duckdb|spark] [--seed N] [--baseline splink-cleartext]
 
-CSV, UTF-8, header: id, given_name, surname, date_of_birth, postcode, sex; optional nhs_number,
-upn, multiple, birth_order, birth_day, birth_month, birth_year (where the date is empty),
-guardian_given_name, guardian_surname. Truth: `left_id,right_id` or `id,entity`. A child
-process that never gets the truth does the linking. The last line is one JSON object.
+CSV, UTF-8, header: id (unique over all files), given_name, surname, date_of_birth, postcode, sex;
+optional birth_day, birth_month, birth_year (where the date is empty), nhs_number, upn, multiple,
+birth_order, guardian_given_name, guardian_surname, group; other columns are ignored and named, but
+for those of --extra: tokens that agree or not. One file: repeats inside it are looked for (`free`).
+Truth: `left_id,right_id` or `id,entity`. A child process that never gets the truth does the
+linking; --path cleartext decides the same way on levels of the clear values. The last line is one
+JSON object; pairs are all pairs within clusters.
 """
 
 from __future__ import annotations
@@ -15,48 +18,89 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import re
 import subprocess
 import sys
-import time
-from collections import defaultdict
+import tempfile
+from collections import Counter, defaultdict
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 CHUNK = 2_000
-KNOWN = {"id", "given_name", "surname", "date_of_birth", "postcode", "sex"}
-KNOWN |= {"nhs_number", "upn", "multiple", "birth_order", "birth_day", "birth_month", "birth_year"}
-KNOWN |= {"guardian_given_name", "guardian_surname"}
+FIELDS = ("given_name", "surname", "date_of_birth", "postcode", "sex")
+PARTS = ("birth_year", "birth_month", "birth_day")
+TOLD = ("nhs_number", "upn", "multiple", "birth_order", "guardian_given_name", "guardian_surname")
+KNOWN = {"id", *FIELDS, *PARTS, *TOLD, "group"}
+Rows = list[dict[str, str]]
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--left")
     parser.add_argument("--right")
     parser.add_argument("--multi", nargs="+")
-    parser.add_argument("--truth")
+    parser.add_argument("--truth", required=True)
     parser.add_argument("--tier", default="B", choices=["A", "B"])
-    parser.add_argument("--within", default="strict", choices=["strict", "soft", "free"])
+    parser.add_argument("--path", default="tokens", choices=["tokens", "cleartext"])
+    parser.add_argument("--within", choices=["strict", "soft", "free"])
+    parser.add_argument("--extra", nargs="+", default=[], metavar="COL")
+    parser.add_argument("--engine", default="duckdb", choices=["duckdb", "spark"])
     parser.add_argument("--seed", type=int, default=2015)
     parser.add_argument("--baseline", choices=["splink-cleartext"])
-    parser.add_argument("--as-child", choices=["tokens", "cleartext"], help=argparse.SUPPRESS)
-    return parser.parse_args()
+    told = parser.parse_args()
+    if bool(told.multi) == bool(told.left and told.right):
+        parser.error("name --left and --right, or --multi")
+    if told.path == "cleartext" and told.tier == "A":
+        parser.error("--path cleartext compares clear values: it has no tier A")
+    if told.engine == "spark":
+        parser.error("--engine spark: stage 02 runs on DuckDB only; see docs/decisions/0012")
+    told.files = told.multi or [told.left, told.right]
+    told.within = told.within or ("free" if len(told.files) == 1 else "strict")
+    return told
 
 
-def files_of(told: argparse.Namespace) -> list[str]:
-    return told.multi or [told.left, told.right]
+def table(path: str) -> tuple[list[str], Rows]:
+    """Return a CSV file's columns and rows, or stop with one sentence."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restkey="", restval="")
+            rows, names = list(reader), list(reader.fieldnames or [])
+    except OSError as error:
+        sys.exit(f"{path}: cannot be read ({error.strerror})")
+    except (UnicodeDecodeError, csv.Error):
+        sys.exit(f"{path}: is not CSV in UTF-8; save it as such")
+    if any("" in row for row in rows):
+        sys.exit(f"{path}: a row has more cells than the header; mend the commas")
+    return names, rows
 
 
-def read(path: str) -> list[dict[str, str]]:
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if unknown := sorted(set(rows[0]) - KNOWN):
+def read(path: str, extra: tuple[str, ...] = ()) -> Rows:
+    """Return the records of a file; what is not understood is named on stderr."""
+    names, rows = table(path)
+    if missing := [c for c in ("id", *extra) if c not in names]:
+        sys.exit(f"{path}: has no column {', '.join(missing)}; its header says what it has")
+    if not set(names) & set(FIELDS):
+        sys.exit(f"{path}: has none of {', '.join(FIELDS)}; rename its columns")
+    if unknown := sorted(set(names) - KNOWN - set(extra)):
         print(f"{path}: ignored {', '.join(unknown)}", file=sys.stderr)
     return rows
 
 
-def persons_of(rows: list[list[dict[str, str]]]) -> Any:
+def read_all(files: list[str], extra: list[str]) -> list[Rows]:
+    """Return the records of all files: their ids are unique."""
+    found = [read(path, tuple(extra)) for path in files]
+    count = Counter(row["id"] for rows in found for row in rows)
+    if count.get("") or any(n > 1 for n in count.values()):
+        sys.exit("id: is empty or stands twice; each record of all files needs an id of its own")
+    return found
+
+
+def persons_of(rows: list[Rows]) -> Any:
+    """Return what stage 01 would say of the records."""
     import pandas as pd
 
     from leap_eval import tokens
@@ -70,42 +114,62 @@ def persons_of(rows: list[list[dict[str, str]]]) -> Any:
             "role": "child",
             "sex": (row.get("sex") or "").strip().lower()[:1] or None,
             "family_key": None,
-            "ethnicity_group5": "not_known",
+            "ethnicity_group5": row.get("group") or "not_known",
             "home_language": "not_known",
             "imd_decile": None,
         }
         for place, file in enumerate(rows)
         for row in file
     ]
-    return pd.DataFrame(made)
+    columns = ["id", "record_key", "partner", "role", "sex", "family_key", "ethnicity_group5"]
+    return pd.DataFrame(made, columns=[*columns, "home_language", "imd_decile"])
 
 
-def tokens_of(rows: list[list[dict[str, str]]], tier: str, seed: int) -> dict[Any, Any]:
+def tokens_of(rows: list[Rows], tier: str, seed: int, extra: tuple[str, ...] = ()) -> Any:
+    """Return the token table at rest of each file, as its intake would have filed it."""
+    told = [tokens_of_one(place, file, tier, seed, extra) for place, file in enumerate(rows)]
+    return {(f"file_{place}", "2024Q1"): table for place, table in enumerate(told)}
+
+
+def tokens_of_one(place: int, rows: Rows, tier: str, seed: int, extra: tuple[str, ...]) -> Any:
     import pyarrow as pa
 
     from leap_eval import tokens
 
-    keys, found = tokens.load_keys(None, "demo"), {}
+    keys, people = tokens.load_keys(None, "demo"), [person(r) for r in rows]
     kind: Any = "A" if tier == "A" else "AB"
-    for place, file in enumerate(rows):
-        people = [person(r) for r in file]
-        made = (tokens.tokenise(people[k : k + CHUNK], keys.link, kind)
-                for k in range(0, len(people), CHUNK))  # fmt: skip
-        table = pa.concat_tables([tokens.at_rest(t, keys.store) for t in made])
-        ours = [tokens.record_key(f"file_{place}", r["id"], keys.record) for r in file]
-        for name, cells in (("record_key", ours), ("tier", [kind] * len(file))):
-            table = table.append_column(name, pa.array(cells))
-        rates = json.dumps(tokens.rates(people, seed))
-        found[f"file_{place}", "2024Q1"] = table.replace_schema_metadata({"rates": rates})
-    return found
+    made = (
+        tokens.at_rest(tokens.tokenise(people[k : k + CHUNK], keys.link, kind), keys.store)
+        for k in range(0, max(len(people), 1), CHUNK)
+    )
+    told = pa.concat_tables(made)
+    ours = [tokens.record_key(f"file_{place}", r["id"], keys.record) for r in rows]
+    for name, cells in (("record_key", ours), ("tier", [kind] * len(rows))):
+        told = told.append_column(name, pa.array(cells, pa.string()))
+    for name in extra:
+        told = told.append_column(f"extra_{name}", extra_tokens(rows, name, keys))
+    return told.replace_schema_metadata({"rates": json.dumps(tokens.rates(people, seed))})
+
+
+def extra_tokens(rows: Rows, name: str, keys: Any) -> Any:
+    import pyarrow as pa
+
+    from leap_eval import tokens
+
+    told = [" ".join((r[name] or "").casefold().split()) for r in rows]
+    made = {
+        value: tokens.rest(keys.store, f"extra_{name}", tokens.token(keys.link, name, value))
+        for value in set(told) - {""}
+    }
+    return pa.array([made.get(value) for value in told], pa.binary(16))
 
 
 def person(row: dict[str, str]) -> Any:
     from leap_eval import tokens
 
     date = row.get("date_of_birth")
-    if not date and "birth_year" in row:  # told in part
-        date = "-".join(row[f"birth_{part}"] for part in ("year", "month", "day"))
+    if not date and any(row.get(part) for part in PARTS):  # told in part
+        date = "-".join(row.get(part) or "" for part in PARTS)
     return tokens.Person(
         row.get("given_name"), row.get("surname"), date, row.get("postcode"),
         row.get("nhs_number"), row.get("upn"), multiple_birth=row.get("multiple") or None,
@@ -115,114 +179,13 @@ def person(row: dict[str, str]) -> Any:
     )  # fmt: skip
 
 
-def child(told: argparse.Namespace) -> None:
-    rows = [read(path) for path in files_of(told)]
-    start = time.perf_counter()
-    made = cleartext(rows, told.seed) if told.as_child == "cleartext" else ours(rows, told)
-    peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
-    made |= {"seconds": round(time.perf_counter() - start, 1)}
-    made |= {"cpu_seconds": round(time.process_time(), 1)}
-    made |= {"peak_mib": round(int(peak.group(1)) / 1024) if peak else None}
-    print(json.dumps(made))
-
-
-def ours(rows: list[list[dict[str, str]]], told: argparse.Namespace) -> dict[str, Any]:
-    from leap_eval import tokens
-    from leap_eval.link import link
-
-    persons = persons_of(rows)
-    linkage = tokens_of(rows, told.tier, told.seed)
-    settings = {"within": told.within, "seed": told.seed}
-    made = link(
-        persons.drop(columns="id"), linkage, settings, tokens.load_keys(None, "demo").project
-    )
-    named = made.links.merge(persons[["record_key", "id"]], on="record_key")
-    groups = named.groupby("study_id")["id"].agg(list)
-    return {
-        "groups": [g for g in groups if len(g) > 1],
-        "est_precision": made.quality["precision"]["value"],
-        "est_recall": made.quality["recall"]["value"],
-    }
-
-
-def cleartext(rows: list[list[dict[str, str]]], seed: int) -> dict[str, Any]:
-    """Stock Splink on the clear values: what a careful user gets from its library."""
-    import logging
-
-    import duckdb
-    import pandas as pd
-    import splink.comparison_level_library as cll
-    import splink.comparison_library as cl
-    from splink import DuckDBAPI, Linker, SettingsCreator, block_on
-
-    logging.getLogger("splink").setLevel(logging.ERROR)
-    fields = ["id", "given_name", "surname", "date_of_birth", "postcode", "sex"]
-    frames = [pd.DataFrame(f).reindex(columns=fields).replace("", None) for f in rows]
-    for place, frame in enumerate(frames):
-        frame["unique_id"], frame["source_dataset"] = frame.pop("id"), f"file_{place}"
-
-    def edited(column: str, *rest: Any) -> Any:
-        exact = cll.ExactMatchLevel(column)
-        if column == "postcode":
-            exact = exact.configure(tf_adjustment_column=column)
-        near = [cll.DamerauLevenshteinLevel(column, k) for k in (1, 2)]
-        return cl.CustomComparison(
-            [cll.NullLevel(column), exact, near[0], *rest[:1], near[1], *rest[1:], cll.ElseLevel()],
-            output_column_name=column,
-        )
-
-    y, m, d = (
-        "substr(replace(date_of_birth_{0}, '-', ''), " + at for at in ("1, 4)", "5, 2)", "7, 2)")
-    )
-    swap = " AND ".join(f"{a.format('l')} = {b.format('r')}" for a, b in ((y, y), (m, d), (d, m)))
-    blocks = [
-        ("given_name", "surname"),
-        ("date_of_birth", "surname"),
-        ("date_of_birth", "given_name"),
-    ]
-    blocks += [("postcode", "surname"), ("postcode", "given_name"), ("date_of_birth", "postcode")]
-    blocks += [(f"substr({a},1,3)", b) for a in ("given_name", "surname")
-               for b in ("date_of_birth", "postcode")]  # fmt: skip
-    settings = SettingsCreator(
-        link_type="link_only",
-        comparisons=[
-            cl.NameComparison("given_name").configure(term_frequency_adjustments=True),
-            cl.NameComparison("surname").configure(term_frequency_adjustments=True),
-            edited("date_of_birth", cll.CustomLevel(swap)),
-            edited("postcode"),
-            cl.ExactMatch("sex"),
-        ],
-        blocking_rules_to_generate_predictions=[block_on(*b) for b in blocks],
-    )
-    api = DuckDBAPI(duckdb.connect())
-    linker = Linker([api.register(f) for f in frames], settings, log_level=logging.ERROR)
-    rules = [block_on("given_name", "surname", "date_of_birth"),
-             block_on("given_name", "date_of_birth", "postcode"),
-             block_on("surname", "date_of_birth", "postcode"),
-             block_on("given_name", "surname", "postcode")]  # fmt: skip
-    linker.training.estimate_probability_two_random_records_match(rules, recall=0.8)
-    linker.training.estimate_u_using_random_sampling(max_pairs=2e6, seed=seed)
-    for block in (("date_of_birth",), ("postcode",), ("given_name", "surname")):
-        linker.training.estimate_parameters_using_expectation_maximisation(
-            block_on(*block), estimate_without_term_frequencies=True
-        )
-    made = linker.inference.predict(threshold_match_probability=0.5)
-    query = f"SELECT unique_id_l, unique_id_r, match_probability AS p FROM {made.physical_name}"
-    pairs = linker._db_api._con.sql(query + " ORDER BY p DESC, 1, 2").fetchall()
-    used: set[str] = set()
-    groups = []
-    for a, b, _ in pairs:
-        if a not in used and b not in used:
-            used |= {a, b}
-            groups.append([a, b])
-    return {"groups": groups}
-
-
 def truth_pairs(path: str) -> set[tuple[str, str]]:
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if "left_id" in rows[0]:
+    """Return the pairs that are one person."""
+    names, rows = table(path)
+    if {"left_id", "right_id"} <= set(names):
         return {ordered(r["left_id"], r["right_id"]) for r in rows}
+    if not {"id", "entity"} <= set(names):
+        sys.exit(f"{path}: needs the columns left_id, right_id, or id, entity")
     people = defaultdict(list)
     for row in rows:
         people[row["entity"]].append(row["id"])
@@ -238,33 +201,61 @@ def pairs_in(ids: list[str]) -> set[tuple[str, str]]:
 
 
 def scored(made: dict[str, Any], true: set[tuple[str, str]]) -> dict[str, Any]:
+    """Return how well the groups of `made` stand for the true pairs; nothing true, nothing told."""
     found = {p for group in made.pop("groups") for p in pairs_in(group)}
     right = len(found & true)
-    precision, recall = right / max(len(found), 1), right / max(len(true), 1)
-    f1 = 2 * right / max(len(found) + len(true), 1)
-    told = {"f1": f1, "precision": precision, "recall": recall}
-    told = {k: round(v, 4) for k, v in told.items()}
+    told = {
+        "f1": 2 * right / (len(found) + len(true)) if found or true else None,
+        "precision": right / len(found) if found else None,
+        "recall": right / len(true) if true else None,
+    }
+    told = {k: v if v is None else round(v, 4) for k, v in told.items()}
     return told | {"pairs_true": len(true), "pairs_found": len(found)} | made
 
 
-def run(told: argparse.Namespace, kind: str) -> dict[str, Any]:
+def block_recall(candidates: Path, true: set[tuple[str, str]]) -> float | None:
+    """Return the share of true pairs that were looked at: each record stands for its places."""
+    with np.load(candidates) as held:
+        ids, place, pairs, size = (held[k] for k in ("ids", "place", "pairs", "size"))
+    at = defaultdict(list)
+    for name, where in zip(ids.tolist(), place.tolist(), strict=True):
+        at[name].append(where)
+    # Every true pair with every pair of places its records have: found if any was looked at.
+    asked = [
+        (n, min(x, y) * int(size) + max(x, y))
+        for n, (a, b) in enumerate(sorted(true))
+        for x in at[a]
+        for y in at[b]
+    ]
+    told = np.array(asked, np.int64).reshape(-1, 2)
+    met = told[np.isin(told[:, 1], pairs), 0]
+    return round(len(np.unique(met)) / len(true), 4) if true else None
+
+
+def run(told: argparse.Namespace, path: str, true: set[tuple[str, str]]) -> dict[str, Any]:
+    """Link in a process of its own, and score what it hands back."""
     # The truth is not among the child's arguments.
-    asked = ["--multi", *files_of(told), "--tier", told.tier, "--within", told.within]
-    asked += ["--seed", str(told.seed), "--as-child", kind]
-    done = subprocess.run([sys.executable, __file__, *asked], stdout=subprocess.PIPE, check=True)
-    made: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return made
+    with tempfile.TemporaryDirectory() as folder:
+        seen = Path(folder) / "candidates.npz"
+        asked = {k: getattr(told, k) for k in ("files", "tier", "within", "extra", "seed")}
+        asked["multi"] = bool(told.multi)
+        child = [sys.executable, str(Path(__file__).with_name("linkage_child.py"))]
+        done = subprocess.run(
+            [*child, json.dumps(asked | {"path": path, "candidates": str(seen)})],
+            stdout=subprocess.PIPE,
+        )
+        if done.returncode:
+            sys.exit(done.returncode)
+        made = scored(json.loads(done.stdout.splitlines()[-1]), true)
+        return made | {"block_recall": block_recall(seen, true)}
 
 
 def main() -> None:
     told = arguments()
-    if told.as_child:
-        child(told)
-        return
     true = truth_pairs(told.truth)
-    made = scored(run(told, "tokens"), true)
+    made = run(told, told.path, true)
     if told.baseline:
-        made["baseline"] = scored(run(told, "cleartext"), true)
+        made["baseline"] = run(told, told.baseline, true)
     print(json.dumps(made))
 
 

@@ -16,7 +16,7 @@ from leap_eval.errors import AgreementError, KeyMissingError, StateError
 from leap_eval.intake import flow, partner_side
 from leap_eval.intake.partner_side import TrustKeys
 from leap_eval.store import ledger, office
-from leap_eval.store.office import Delivery
+from leap_eval.store.delivery import Delivery
 from leap_eval.tokens import load_keys
 from leap_eval.tokens.keys import demo_key
 

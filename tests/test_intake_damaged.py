@@ -12,7 +12,7 @@ from test_intake import KEYS, delivery, sent, terms, trust_keys  # noqa: F401 - 
 from leap_eval.intake import flow
 from leap_eval.intake.fates import FATES
 from leap_eval.reference.rules import RULES
-from leap_eval.store.office import Delivery
+from leap_eval.store.delivery import Delivery
 from leap_eval.synthetic.workbook import workbook
 
 NASTY = (

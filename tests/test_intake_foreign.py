@@ -15,7 +15,7 @@ from leap_eval.agreements.programme import Geography
 from leap_eval.contracts import FILED_PERSONS, check
 from leap_eval.intake import flow
 from leap_eval.store import office
-from leap_eval.store.office import Delivery
+from leap_eval.store.delivery import Delivery
 from leap_eval.tokens import load_keys
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -11,7 +11,7 @@ from leap_eval.agreements.programme import Geography, Programme
 from leap_eval.contracts import ALL
 from leap_eval.intake import flow
 from leap_eval.reference.ethnicity import STANDARDS, ethnicity
-from leap_eval.store.office import Delivery
+from leap_eval.store.delivery import Delivery
 from leap_eval.tokens import load_keys
 
 GROUPS = {"white", "mixed", "asian", "black", "other", "not_stated", "not_known"}

@@ -79,6 +79,10 @@ class Programme(Terms):
     geography: Geography = Geography()
     people_limit: int = 12
 
+    def today(self, wall: date) -> date:
+        """Return the clock of the intake: the programme's own in a demo, else the wall's."""
+        return self.as_at if self.state == "demo" and self.as_at else wall
+
     def service(self, name: str) -> Service | None:
         """Return the service of this id."""
         return next((s for s in self.services if s.id == name), None)

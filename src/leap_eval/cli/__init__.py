@@ -27,7 +27,7 @@ app = typer.Typer(
 
 PANELS = {
     "At the desk": ("status", "run", "explore", "plan", "check"),
-    "What partners send": ("demo", "agreements", "receive", "pseudonymise", "ledger"),
+    "What partners send": ("demo", "agreements", "receive", "pseudonymise", "kit", "ledger"),
     "What may leave": ("attack", "release"),
 }
 

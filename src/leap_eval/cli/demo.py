@@ -19,7 +19,7 @@ from leap_eval.errors import SettingsError, StateError
 if TYPE_CHECKING:
     from leap_eval.agreements import Agreement, Programme
     from leap_eval.intake.many import Room
-    from leap_eval.store.office import Delivery
+    from leap_eval.store.delivery import Delivery
     from leap_eval.synthetic import Submission
 
 OURS = "truth/world.json"
@@ -104,7 +104,7 @@ def _received(sent: list[Submission], terms: dict[str, Agreement], programme: Pr
     from leap_eval.intake import flow
     from leap_eval.intake.many import Room, receive_all
     from leap_eval.pipeline import track
-    from leap_eval.store.office import Delivery
+    from leap_eval.store.delivery import Delivery
     from leap_eval.tokens import load_keys
 
     if programme.as_at is None:

@@ -20,13 +20,14 @@ def register(app: typer.Typer) -> None:
     """Add the verbs."""
     app.command()(receive)
     app.command()(pseudonymise)
+    app.command()(kit)
     app.command()(agreements)
     app.command()(ledger)
 
 
 def today(programme: Programme) -> date:
-    """Return the clock of the intake: the programme's own in a demo, else the wall's, read once."""
-    return programme.as_at if programme.state == "demo" and programme.as_at else date.today()
+    """Return the clock of the intake, read once."""
+    return programme.today(date.today())
 
 
 def keys_place() -> Path | None:
@@ -90,32 +91,33 @@ def pseudonymise(
     Runs on the trust's own machine, without a network. Rows that break a rule stay behind.
     """
     from leap_eval.agreements import load_agreement, load_programme
-    from leap_eval.intake.partner_side import TrustKeys
-    from leap_eval.intake.partner_side import pseudonymise as make
-    from leap_eval.store.files import write_bytes
-    from leap_eval.store.office import Delivery
-    from leap_eval.tokens.keys import read_key
+    from leap_eval.intake.partner_side import Errand, carry_out
 
-    if out.exists() and any(out.iterdir()):
-        raise SettingsError("--out: is not empty; name an empty folder")
     home = agreement.parent.parent
     terms, programme = load_agreement(home, agreement.stem), load_programme(home)
-    trust = TrustKeys(*(read_key(keys / name) for name in ("link", "person", "signing")))
-    content = {f.name: _bytes(f) for f in files}
-    shared = today(programme)
-    raw = Delivery(terms.partner, period, sequence, shared, content)
-    leaving = make(raw, terms, programme, trust, date.fromisoformat(opt_out_applied_on))
-    for name, data in leaving.content.items():
-        write_bytes(out / name, data)
-    typer.echo(
-        f"{len(leaving.content)} files in {out.name}; check them, then put them into the portal"
-    )
+    errand = Errand(files, keys, out, period, opt_out_applied_on, sequence)
+    typer.echo(carry_out(errand, terms, programme, date.today()))
 
 
-def _bytes(path: Path) -> bytes:
-    if not path.is_file():
-        raise SettingsError(f"{path.name}: is not there; name the trust's own files")
-    return path.read_bytes()
+def kit(
+    partner: Annotated[str, typer.Argument(help="an NHS trust under agreements/")],
+    out: Annotated[Path, typer.Argument(help="the file to write, such as trust.pyz")],
+) -> None:
+    """Write the offline kit of PARTNER: one file to read, approve, and run with plain Python.
+
+    It makes what `leap-eval pseudonymise` makes, byte for byte, with nothing installed and
+    without a network. It holds the partner's agreement and no key.
+    """
+    import hashlib
+
+    from leap_eval.agreements import load_agreement, load_programme
+    from leap_eval.intake.kit import kit as made
+    from leap_eval.store import root
+    from leap_eval.store.files import write_bytes
+
+    data = made(load_agreement(root(), partner), load_programme(root()))
+    write_bytes(out, data)
+    typer.echo(f"{hashlib.sha256(data).hexdigest()}  {out.name}")
 
 
 def agreements() -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from leap_eval.contracts import CONTACTS, FILED_PERSONS, OUTCOMES, Contract
 from leap_eval.intake.deidentify import Row
-from leap_eval.store.office import Delivery
+from leap_eval.store.delivery import Delivery
 from leap_eval.store.rows import empty
 from leap_eval.tokens import NORM_VERSION, Keys, family_key, key_id, record_key
 

@@ -14,7 +14,7 @@ from leap_eval.agreements.programme import Programme
 from leap_eval.intake.filing import Reception
 from leap_eval.intake.flow import take
 from leap_eval.store import office
-from leap_eval.store.office import Delivery
+from leap_eval.store.delivery import Delivery
 from leap_eval.tokens import Keys
 
 

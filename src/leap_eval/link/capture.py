@@ -28,11 +28,11 @@ LISTS = levels.FIELDS[:4]
 LEAST = 3.0  # bits above which no true pair of a rule is dropped before it is weighed
 DRAWS = 500
 STEPS = 40
-INTERCEPT, MAIN, MISSING, OFF, GONE, MIXED, EXCHANGED, TRIPLE = range(8)
+INTERCEPT, MAIN, MISSING, OFF, GONE, MIXED, TRIPLE = range(7)
 PAIRED = (OFF, GONE, MIXED)
 # Standard deviations of the priors, in natural logs; of paired terms around their common mean,
 # which has TOGETHER around none. A group's own parameters lie APART around those of all.
-SPREAD = (1e3, 1.0, 5.0, 0.7, 0.7, 0.7, 1.0, 0.35)
+SPREAD = (1e3, 1.0, 5.0, 0.7, 0.7, 0.7, 0.35)
 TOGETHER = 1.0
 # The keys on which two records surely agree that stand on a level: what blocking rules ask for.
 _NAME = {
@@ -85,32 +85,36 @@ def patterns(tier: str) -> Patterns:
     at = np.indices(shape).reshape(len(shape), -1).T
     # The last level, `exact`, is what the others are measured by.
     main = [(f, level) for f, n in enumerate(shape) for level in range(n - 1)]
-    off = np.column_stack([(at[:, f] < n - 1) & (at[:, f] > 0) for f, n in enumerate(shape)])
-    gone, wrong = at == 0, off.sum(axis=1)
-    columns = [np.ones(len(at)), *((at[:, f] == level) for f, level in main)]
+    shown = _shown(names, at)
+    off = np.column_stack([(shown[:, f] < n - 1) & (shown[:, f] > 0) for f, n in enumerate(shape)])
+    gone, wrong = shown == 0, off.sum(axis=1)
+    columns = [np.ones(len(at)), *((shown[:, f] == level) for f, level in main)]
     kinds = [INTERCEPT, *(MISSING if level == 0 else MAIN for _, level in main)]
     for kind, (x, y) in zip(PAIRED, ((off, off), (gone, gone), (off, gone)), strict=True):
         for i, j in combinations(range(len(shape)), 2):
             columns.append((x[:, i] & y[:, j]) | (x[:, j] & y[:, i]))
             kinds.append(kind)
-    columns += [_exchanged(names, at), wrong * (wrong - 1) * (wrong - 2) / 6.0]
-    kinds += [EXCHANGED, TRIPLE]
+    columns += [wrong * (wrong - 1) * (wrong - 2) / 6.0]
+    kinds += [TRIPLE]
     terms = np.column_stack(columns).astype(float)
     told = tuple((f, names[f][level]) for f, level in main)
     return Patterns(terms, np.array(kinds), told, at - 1, shape, _blocked(tier, names, at))
 
 
-def _exchanged(names: list[list[str]], at: Ints) -> Floats:
-    # Names change places together or not at all: no product of two chances tells that.
-    both = [at[:, f] == names[f].index("exchanged") for f in (0, 1) if "exchanged" in names[f]]
-    return np.all(both, axis=0).astype(float) if both else np.zeros(len(at))
+def _shown(names: list[list[str]], at: Ints) -> Ints:
+    # Names that changed places are told by the forename: the surname is not missing.
+    turned = [n for n, name in enumerate(names[0]) if name in ("exchanged", "crossed")]
+    shown = at.copy()
+    shown[np.isin(at[:, 0], turned) & (at[:, 1] == 0), 1] = len(names[1]) - 1
+    return shown
 
 
 def _blocked(tier: str, names: list[list[str]], at: Ints) -> NDArray[np.bool_]:
     # Tier A sees a level only through a compound that is a rule itself.
     if tier == "A":
         return np.asarray((at > 1).any(axis=1))
-    found = np.zeros(len(at), bool)
+    # Names that changed places meet by a rule of their own.
+    found = np.asarray(at[:, 0] == names[0].index("exchanged"))
     for condition, _ in levels.rules(tier):
         asked = re.findall(r"l\.(\w+) = r\.(\w+)", condition)
         sure = np.full(len(at), all(c == d for c, d in asked))
@@ -127,8 +131,6 @@ def _prior(tier: str, m: dict[tuple[str, str], float]) -> tuple[Floats, Floats]:
     for place, (f, level) in enumerate(told.levels, start=1):
         if told.kinds[place] == MAIN:
             mean[place] = np.log(m[LISTS[f], level] / m[LISTS[f], "exact"])
-    turned = [m[LISTS[f], "exchanged"] for f in (0, 1) if (LISTS[f], "exchanged") in m]
-    mean[told.kinds == EXCHANGED] = -np.log(max(turned)) if turned else 0.0
     for kind in PAIRED:
         # Interactions of one kind are pulled to their own mean, and that more loosely to none.
         mine = np.flatnonzero(told.kinds == kind)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ID_FLOOR = -8.0
 PASSES = 10
+LIKELY = 0.5
 ALONE = 1e-6
 ALIKE = 200  # records alike in all beyond which nothing tells who is whom
 
@@ -133,6 +134,7 @@ def decide(
     person = np.arange(len(partner))
     for _ in range(PASSES):
         edges["score"] = scores(edges, edges["bits"].to_numpy(), prior, learnt.unlike())
+        edges["probability"] = probability(edges, edges["score"].to_numpy(), prior)
         before, person = person, _people(edges, partner, free)
         prior = replace(prior, linked=_count(person, partner, len(prior.sizes)))
         if np.array_equal(before, person):
@@ -168,7 +170,11 @@ def _people(edges: pd.DataFrame, partner: Ints, free: bool) -> Ints:
     open_ = edges[(edges["score"] > 0) & ~edges["barred"]]
     homes = np.unique(partner[open_[["a", "b"]].to_numpy()])
     if len(homes) == 2 and not open_["same_partner"].any():
-        return assigned(open_, partner)
+        person = assigned(open_, partner)
+        # A pair that has a rival just as good is more likely wrong than right.
+        likely = open_["probability"].to_numpy() >= LIKELY
+        taken = person[open_["a"]] == person[open_["b"]]
+        return _components(open_[likely & taken], len(partner))
     return cluster(edges, partner, free)
 
 

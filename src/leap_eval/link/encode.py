@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leap_eval.errors import LinkError
+from leap_eval.link import levels
 from leap_eval.tokens import columns
 
 if TYPE_CHECKING:
@@ -128,7 +129,9 @@ def _whole(table: pa.Table, partner: str, period: str) -> None:
 
 
 def _described(held: Held, record: Ints, persons: pd.DataFrame) -> pa.Table:
-    made: dict[str, Any] = {c: _gathered(held, c, _single) for c in columns("AB")[0]}
+    extra = {c for table, _ in held for c in levels.extras(table.column_names)}
+    singles = [*columns("AB")[0], *sorted(extra)]
+    made: dict[str, Any] = {c: _gathered(held, c, _single) for c in singles}
     words = {c: _gathered(held, c, lambda cells: cells.cast(pa.string())) for c in (*CLEAR, "tier")}
     made |= {c: words[c] for c in CLEAR}
     made["bare"] = pc.equal(words["tier"], "A")
@@ -153,13 +156,20 @@ def _gathered(held: Held, column: str, made: Callable[[pa.Array], pa.Array]) -> 
     return pa.concat_arrays(kept)
 
 
-def _profiles(rows: pa.Table, record: Ints) -> tuple[Ints, pd.DataFrame]:
-    """Return the first row of each distinct set of tokens, and whose records share it."""
-    mark = np.zeros(len(rows), np.uint64)
-    words = (pd.factorize(rows[c].to_pandas())[0] for c in ("sex", "child", "bare", *CLEAR))
-    for cells in (*(rows[c].fill_null(0).to_numpy() for c in columns("AB")[0]), *words):
+def mixed(columns_: Sequence[Ints]) -> NDArray[np.uint64]:
+    """Return one number for each row of the columns: equal where all of them are."""
+    mark = np.zeros(len(columns_[0]), np.uint64)
+    for cells in columns_:
         mark = (mark ^ cells.astype(np.uint64)) * ODD
         mark ^= mark >> np.uint64(29)
+    return mark
+
+
+def _profiles(rows: pa.Table, record: Ints) -> tuple[Ints, pd.DataFrame]:
+    """Return the first row of each distinct set of tokens, and whose records share it."""
+    words = [pd.factorize(rows[c].to_pandas())[0] for c in ("sex", "child", "bare", *CLEAR)]
+    singles = [c for c in rows.column_names if pa.types.is_int64(rows[c].type)]
+    mark = mixed([*(rows[c].fill_null(0).to_numpy() for c in singles), *words])
     _, first, node = np.unique(mark, return_index=True, return_inverse=True)
     # Nodes are numbered as their first row stands: partners by name, records by key.
     order = np.argsort(first)
@@ -179,7 +189,11 @@ def _sifted(held: Held, rows: pa.Table, first: Ints, members: pd.DataFrame) -> t
     made: dict[str, Any] = {"node": np.arange(len(profile)), "profile": profile}
     made["copy"] = made["node"] >= len(first)
     made |= {c: rows[c].combine_chunks().take(taken) for c in rows.column_names}
+    # Compounds are asked only where a side has nothing else.
+    tier_a = bool(pc.any(rows["bare"]).as_py())
     for column in columns("AB")[1]:
+        if column in TIER_A and not tier_a:
+            continue
         value = made[VALUE_OF[column]].fill_null(0).to_numpy() if column in VALUE_OF else None
         most = MANY if column in TIER_A else len(profile)
         made[column] = _few(_gathered(held, column, _list).take(taken), value, most)
@@ -198,15 +212,15 @@ def _not_many(cells: Ints, most: int) -> NDArray[np.bool_]:
 
 
 def _few(lists: pa.Array, value: Ints | None, most: int) -> pa.Array:
-    elements = lists.flatten().to_numpy()
+    """Return lists of small numbers, without elements of too many or of one value alone."""
     lengths = np.nan_to_num(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
-    rows = np.repeat(np.arange(len(lists)), lengths)
-    kept = _not_many(elements, most)
+    rows = np.repeat(np.arange(len(lists), dtype=np.int32), lengths)
+    _, place, count = np.unique(lists.flatten(), return_inverse=True, return_counts=True)
+    kept = (count <= most)[place]
     if value is not None:
-        kept &= _shared(elements, value[rows])
-    rows, elements = rows[kept], elements[kept]
-    ends = np.searchsorted(rows, np.arange(len(lists) + 1)).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(ends), pa.array(elements))
+        kept &= _shared(place, value[rows])
+    ends = np.searchsorted(rows[kept], np.arange(len(lists) + 1)).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(place[kept].astype(np.int32)))
 
 
 def _words(array: pa.Array, width: int) -> Ints:
@@ -228,9 +242,8 @@ def _list(cells: pa.Array) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(ends), pa.array(elements))
 
 
-def _shared(elements: Ints, values: Ints) -> NDArray[np.bool_]:
+def _shared(place: Ints, values: Ints) -> NDArray[np.bool_]:
     # An element that one value alone holds meets nothing new: padding goes here.
-    _, place = np.unique(elements, return_inverse=True)
     low = np.full(place.max(initial=0) + 1, np.iinfo(np.int64).max)
     high = np.full(len(low), np.iinfo(np.int64).min)
     np.minimum.at(low, place, values)

@@ -7,6 +7,7 @@ agrees when any compound that holds it agrees.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 FIELDS = ("forename", "surname", "date", "postcode", "sex")
@@ -32,6 +33,10 @@ def _cross(a: str, b: str) -> str:
     return f"{plain(a)}_l = {plain(b)}_r OR {plain(b)}_l = {plain(a)}_r"
 
 
+def _exchanged(a: str, b: str) -> str:
+    return f"{plain(a)}_l = {plain(b)}_r AND {plain(b)}_l = {plain(a)}_r"
+
+
 def _either_missing(column: str) -> str:
     return f"{plain(column)}_l IS NULL OR {plain(column)}_r IS NULL"
 
@@ -43,6 +48,13 @@ def _no_part(side: str) -> str:
 
 def _neither(column: str) -> str:
     return f"NOT {plain(column)}_l OR NOT {plain(column)}_r"
+
+
+def _unseen(column: str) -> str:
+    # Where names changed places only compounds of date and postcode can still meet: if none
+    # does, one of the two differs, and nobody knows which.
+    both = _same("q_p", "ym_p", "md_p", "yd_p")
+    return f"{_neither(column)} OR ({_cross('f_l', 'l_f')}) AND COALESCE({both}, FALSE) = FALSE"
 
 
 SEX = (_either_missing("sex"), {"exact": _same("sex")})
@@ -59,11 +71,13 @@ LEVELS_B: dict[str, tuple[str, dict[str, str]]] = {
             "soundex": _same("fn_x"),
             "first_3": _same("fn_3"),
             "initial": "(fn_l IS NULL OR fn_r IS NULL) AND fn1_l = fn1_r",
-            "exchanged": _cross("fn", "ln"),
+            "exchanged": _exchanged("fn", "ln"),
+            "crossed": _cross("fn", "ln"),
         },
     ),
     "surname": (
-        _either_missing("ln"),
+        # Names that changed places are one event: the forename has told of both.
+        _either_missing("ln") + " OR " + _cross("fn", "ln"),
         {
             "exact": _same("ln"),
             "part": _meet("ln_parts"),
@@ -72,7 +86,6 @@ LEVELS_B: dict[str, tuple[str, dict[str, str]]] = {
             "metaphone": _same("ln_m"),
             "soundex": _same("ln_x"),
             "first_3": _same("ln_3"),
-            "exchanged": _cross("fn", "ln"),
         },
     ),
     "date": (
@@ -110,7 +123,7 @@ LEVELS_A: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "surname": (
-        _neither("has_l"),
+        _neither("has_l") + " OR " + _cross("f_l", "l_f"),
         {
             "exact": _same("f_l", "l_q", "l_ym", "l_md", "l_yd", "l_p", "l_s", "f3_l", "f1_l_q")
             + " OR "
@@ -118,11 +131,10 @@ LEVELS_A: dict[str, tuple[str, dict[str, str]]] = {
             "near": _meet("f_ld", "ld_q", "ld_p"),
             "metaphone": _same("fm_lm", "lm_q", "lm_ym", "lm_md", "lm_yd", "lm_p"),
             "first_3": _same("f_l3", "l3_q", "l3_p"),
-            "exchanged": _cross("f_l", "l_f"),
         },
     ),
     "date": (
-        _neither("has_q"),
+        _unseen("has_q"),
         {
             "exact": _same("f_q", "l_q", "q_p", "fm_q", "lm_q", "f3_q", "l3_q", "f1_l_q")
             + " OR "
@@ -135,7 +147,7 @@ LEVELS_A: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "postcode": (
-        _neither("has_p"),
+        _unseen("has_p"),
         {
             "exact": _same("f_p", "l_p", "fm_p", "lm_p", "f3_p", "l3_p", "q_p")
             + " OR "
@@ -150,6 +162,7 @@ LEVELS_A: dict[str, tuple[str, dict[str, str]]] = {
 }
 LEVELS = {"A": LEVELS_A, "B": LEVELS_B}
 TF = {"forename": "fn", "surname": "ln", "postcode": "pc"}
+EXTRA = "extra_"  # a column of tokens that agree or not: rarer values weigh more
 
 # What EM learns m from, and a first guess of m and u where the data say nothing.
 BLOCKS = {
@@ -194,15 +207,54 @@ _SINGLES_A = [
 _LISTS_A = ("fd_l", "f_ld", "fd_q", "ld_q", "fd_p", "ld_p", "f_qd", "l_qd", "f_pd", "l_pd")
 
 
+def fields(columns: Sequence[str]) -> list[str]:
+    """Return the fields that nodes of these columns are compared on."""
+    return [*FIELDS, *extras(columns)]
+
+
+def extras(columns: Sequence[str]) -> list[str]:
+    """Return the columns of tokens beyond the usual fields."""
+    return [c for c in columns if c.startswith(EXTRA)]
+
+
+def told(tier: str, field: str) -> tuple[str, dict[str, str]]:
+    """Return when a field is missing, and its levels from closest to furthest, as SQL."""
+    if field.startswith(EXTRA):
+        return _either_missing(field), {"exact": _same(field)}
+    return LEVELS[tier][field]
+
+
+def used(tier: str, columns: Sequence[str]) -> list[str]:
+    """Return the columns that the levels of a tier ask for."""
+    asked = " ".join(sql for f in fields(columns) for sql in _conditions(tier, f))
+    named = set(re.findall(r"\b(\w+)_[lr]\b", asked))
+    return [c for c in columns if plain(c) in named]
+
+
+def _conditions(tier: str, field: str) -> list[str]:
+    missing, close = told(tier, field)
+    return [missing, *close.values()]
+
+
+def frequent(tier: str, field: str) -> str | None:
+    """Return the column whose rare values weigh more, where the field agrees exactly."""
+    if field.startswith(EXTRA):
+        return field
+    return TF.get(field) if tier == "B" else None
+
+
 def labels(tier: str, field: str) -> list[str]:
     """Return the levels of a field by their number: 0 is `else`, the last is `exact`."""
-    return [ELSE, *reversed(LEVELS[tier][field][1])]
+    return [ELSE, *reversed(told(tier, field)[1])]
 
 
 def rules(tier: str) -> list[tuple[str, list[str]]]:
     """Return the blocking rules of a model: a condition, and the lists to open for it."""
-    told = [("l.profile = r.profile", list[str]())]
-    return told + [(f"{rule} AND NOT l.copy AND NOT r.copy", lists) for rule, lists in _rules(tier)]
+    # AB pairs are model B's; the filter keeps them out of model A.
+    mixed = " AND (l.bare OR r.bare)" if tier == "A" else ""
+    told = [(f"{rule} AND NOT l.copy AND NOT r.copy", lists) for rule, lists in _rules(tier)]
+    made = [("l.profile = r.profile", list[str]()), *told]
+    return [(condition + mixed, lists) for condition, lists in made]
 
 
 def _rules(tier: str) -> list[tuple[str, list[str]]]:
@@ -212,12 +264,9 @@ def _rules(tier: str) -> list[tuple[str, list[str]]]:
         crossed = ("l.fn = r.ln AND l.ln = r.fn", "l.fn = r.ln AND l.pc = r.pc")
         turned: list[tuple[str, list[str]]] = [(c, []) for c in crossed]
         return [*ids, *direct, *turned, *((_rule(*p)[0], [plain(p[0])]) for p in _NEAR_B)]
-    # AB pairs are model B's; the filter keeps them out.
-    mixed = " AND (l.bare OR r.bare)"
     direct = [_rule(c) for c in _SINGLES_A]
     turned = [("l.fl = r.lf", []), ("l.fq = r.fsw", []), ("l.lq = r.lsw", [])]
-    made = [*ids, *direct, *turned, *((_rule(c)[0], [plain(c)]) for c in _LISTS_A)]
-    return [(condition + mixed, lists) for condition, lists in made]
+    return [*ids, *direct, *turned, *((_rule(c)[0], [plain(c)]) for c in _LISTS_A)]
 
 
 def _rule(*columns: str) -> tuple[str, list[str]]:
@@ -226,21 +275,19 @@ def _rule(*columns: str) -> tuple[str, list[str]]:
 
 def level(tier: str, field: str) -> str:
     """Return the SQL that tells the number of a pair's level: -1 missing, 0 `else`, then closer."""
-    missing, told = LEVELS[tier][field]
-    count = len(told)
+    missing, *close = _conditions(tier, field)
+    count = len(close)
     cases = [f"WHEN {missing} THEN -1"]
-    cases += [f"WHEN {sql} THEN {count - place}" for place, sql in enumerate(told.values())]
+    cases += [f"WHEN {sql} THEN {count - place}" for place, sql in enumerate(close)]
     return re.sub(r"\b(\w+)_([lr])\b", r"\2.\1", f"CASE {' '.join(cases)} ELSE 0 END")
 
 
 def comparison(tier: str, field: str) -> dict[str, Any]:
     """Return a field's comparison as Splink reads it."""
-    missing, levels = LEVELS[tier][field]
-    told: list[dict[str, Any]] = [
+    missing, close = told(tier, field)
+    made: list[dict[str, Any]] = [
         {"sql_condition": missing, "label_for_charts": "missing", "is_null_level": True}
     ]
-    told += [{"sql_condition": s, "label_for_charts": name} for name, s in levels.items()]
-    told.append({"sql_condition": "ELSE", "label_for_charts": ELSE})
-    if tier == "B" and field in TF:
-        told[1] |= {"tf_adjustment_column": TF[field], "tf_minimum_u_value": 1e-5}
-    return {"output_column_name": field, "comparison_levels": told}
+    made += [{"sql_condition": s, "label_for_charts": name} for name, s in close.items()]
+    made.append({"sql_condition": "ELSE", "label_for_charts": ELSE})
+    return {"output_column_name": field, "comparison_levels": made}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -16,12 +17,21 @@ from splink.blocking_rule_library import CustomRule
 from splink.internals.exceptions import EMTrainingException
 
 from leap_eval.link import levels
+from leap_eval.link.candidates import Comparer, candidates
 from leap_eval.link.settings import Settings
+from leap_eval.tokens import columns
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 Model = dict[str, dict[str, list[float]]]  # field -> level -> m, u of one tier
 PRIOR = 1e-4  # taken off again: decide puts a prior per pair of partners in its place
 LEAST_EXACT = 0.3
 LEAST_M = 1e-3
+LEAST_SHARE = 1e-5  # a value no rarer than this: a slip of the pen is not a mark of one person
+COMPARED = 50_000  # pairs whose tokens lie side by side at one time
 FEWEST = 30  # nodes below which nothing can be learnt
 
 
@@ -61,25 +71,29 @@ def _engine() -> Any:
 def _linker(
     nodes: pa.Table, tier: str, comparisons: list[dict[str, Any]], connection: Any
 ) -> Linker:
-    conditions: list[Any] = [
-        CustomRule(c, "duckdb", arrays_to_explode=o or None) for c, o in levels.rules(tier)
-    ]
     settings = SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name="node",
         comparisons=list(comparisons),
-        blocking_rules_to_generate_predictions=conditions,
         probability_two_random_records_match=PRIOR,
         retain_matching_columns=False,
         max_iterations=20,
     )
     api = DuckDBAPI(connection)
-    named = nodes.rename_columns([levels.plain(c) for c in nodes.column_names])
+    # Splink copies what it is given: it gets the columns it asks for.
+    asked = [*_blocks(tier), *levels.used(tier, nodes.column_names)]
+    kept = [*dict.fromkeys(["node", "copy", *asked])]
+    named = nodes.select(kept).rename_columns([levels.plain(c) for c in kept])
     return Linker(api.register(named), settings, log_level=logging.ERROR)
 
 
+def _blocks(tier: str) -> list[str]:
+    asked = set(re.findall(r"l\.(\w+)", " ".join(levels.BLOCKS[tier])))
+    return [c for c in columns("AB")[0] if levels.plain(c) in asked]
+
+
 def _comparisons(tier: str, told: Model) -> list[dict[str, Any]]:
-    made = [levels.comparison(tier, field) for field in levels.FIELDS]
+    made = [levels.comparison(tier, field) for field in told]
     for one in made:
         known = told.get(one["output_column_name"], {})
         for level in one["comparison_levels"]:
@@ -93,7 +107,8 @@ def train(
     nodes: pa.Table, tier: str, chance: dict[str, dict[str, float]], settings: Settings
 ) -> Model:
     """Return m and u per field and level: u from random pairs or as given, m by EM."""
-    guess = {f: _guess(tier, f, chance.get(f, {})) for f in levels.FIELDS}
+    fields = levels.fields(nodes.column_names)
+    guess = {f: _guess(tier, f, chance.get(f, {})) for f in fields}
     if len(nodes) < FEWEST:
         return guess
     sample = _sample(nodes, settings.train_records)
@@ -112,7 +127,7 @@ def train(
             )
         # After a block without pairs Splink leaves out what it should have taught.
         after = linker.misc.save_model_to_json()
-        told = after if len(after["comparisons"]) == len(levels.FIELDS) else told
+        told = after if len(after["comparisons"]) == len(fields) else told
     # A level that no random pair reached is rare, but not rarer than the pairs looked at can tell.
     least = 0.5 / min(settings.u_pairs, len(sample) * (len(sample) - 1) / 2)
     learnt = _filled(told, guess, least)
@@ -168,20 +183,34 @@ def _share(level: dict[str, Any], which: str, instead: float, least: float) -> f
 
 
 def _predict(nodes: pa.Table, tier: str, told: Model, settings: Settings) -> pd.DataFrame:
-    connection = _engine()
-    linker = _linker(nodes, tier, _comparisons(tier, told), connection)
-    named = nodes.rename_columns([levels.plain(c) for c in nodes.column_names])
-    connection.register("named", named)
-    floor = settings.least_bits + np.log2(PRIOR / (1 - PRIOR))
-    made = linker.inference.predict(threshold_match_weight=float(floor))
-    # Splink hands levels on only with both sides' lists: asked again for the pairs that count.
-    kept = ", ".join(f"{levels.level(tier, f)} AS {f}" for f in levels.FIELDS)
-    query = f"""SELECT node_l, node_r, match_weight, {kept} FROM {made.physical_name} AS pair
-        JOIN named AS l ON l.node = node_l JOIN named AS r ON r.node = node_r
-        ORDER BY node_l, node_r"""
-    pairs: pd.DataFrame = connection.sql(query).df()
-    pairs["bits"] = pairs.pop("match_weight") - np.log2(PRIOR / (1 - PRIOR))
-    return pairs.assign(tier=tier)
+    left, right = candidates(nodes, tier)
+    comparer, rare = Comparer(nodes, tier), {f: _rarity(nodes, tier, f, told[f]) for f in told}
+    node, found = nodes["node"].to_numpy(), []
+    for start in range(0, max(len(left), 1), COMPARED):
+        a, b = left[start : start + COMPARED], right[start : start + COMPARED]
+        level = comparer.levels(a, b)
+        bits = np.zeros(len(level))
+        for field, model in told.items():
+            names = levels.labels(tier, field)
+            weight = [np.log2(model[n][0] / model[n][1]) for n in names]
+            number = level[field].to_numpy()
+            bits += np.array([*weight, 0.0])[number]  # -1, missing, is the last
+            bits += np.where(number == len(names) - 1, rare[field][a], 0.0)
+        made = level.assign(node_l=node[a], node_r=node[b], bits=bits)
+        found.append(made[bits >= settings.least_bits])
+    return pd.concat(found, ignore_index=True).assign(tier=tier)
+
+
+def _rarity(nodes: pa.Table, tier: str, field: str, model: dict[str, list[float]]) -> Floats:
+    """Return for each node the bits that its value of a field adds when it agrees exactly."""
+    column = levels.frequent(tier, field)
+    if column is None:
+        return np.zeros(len(nodes))
+    values, known = nodes[column].fill_null(0).to_numpy(), nodes[column].is_valid().to_numpy()
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    share = np.maximum(count[place] / max(known.sum(), 1), LEAST_SHARE)
+    added: Floats = np.where(known, np.log2(model["exact"][1] / share), 0.0)
+    return added
 
 
 def from_rates(rates: dict[str, float]) -> dict[str, dict[str, float]]:
@@ -201,6 +230,8 @@ def from_rates(rates: dict[str, float]) -> dict[str, dict[str, float]]:
             "metaphone": sound,
             "first_3": three,
             "initial": r,
+            # Strangers whose names changed places: as rare as two who share both names.
+            "exchanged": rates["f"] * rates["l"],
         }
 
     parts = rates["ym"] + rates["md"] + rates["yd"]

@@ -6,6 +6,7 @@ import csv
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from leap_eval.errors import SettingsError
@@ -48,14 +49,19 @@ def areas(postcodes: str | None, deprivation: str | None) -> frozenset[str | Non
     return frozenset({p.area for p in places} | {p.ward for p in places})
 
 
-def _rows(name: str) -> list[dict[str, str]]:
+def source(name: str) -> Path | Traversable:
+    """Return the file of this name: a bare one may be packaged, another is the operator's own."""
     packaged = resources.files("leap_eval.reference") / "data" / name
-    source = packaged if "/" not in name and packaged.is_file() else Path(name)
-    if not source.is_file():
+    found = packaged if "/" not in name and packaged.is_file() else Path(name)
+    if not found.is_file():
         raise SettingsError(
             f"programme.yaml, geography: {name} is not there; name the operator's file"
         )
-    return list(csv.DictReader(source.read_text(encoding="utf-8").splitlines()))
+    return found
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(source(name).read_text(encoding="utf-8").splitlines()))
 
 
 def invented(postcode: str) -> bool:

@@ -5,26 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from leap_eval.store import files
+from leap_eval.store.delivery import Delivery
 from leap_eval.store.parquet import as_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One submission as it lies in a partner's inbox: a folder PERIOD-SEQUENCE."""
-
-    partner: str
-    period: str
-    sequence: int
-    shared_on: date
-    content: dict[str, bytes]
 
 
 def office() -> Path:

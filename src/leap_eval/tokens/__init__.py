@@ -13,6 +13,7 @@ from leap_eval.tokens.keys import (
 )
 from leap_eval.tokens.make import (
     at_rest,
+    cells,
     from_canonical,
     rest,
     schema,
@@ -33,6 +34,7 @@ __all__ = [
     "Probe",
     "at_rest",
     "birth_date",
+    "cells",
     "columns",
     "family_id",
     "family_key",

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-import jellyfish
-
 from leap_eval.tokens import normalise
 from leap_eval.tokens.nicknames import formal
+from leap_eval.tokens.sounds import metaphone, soundex
 
 Tier = Literal["A", "AB"]
 
@@ -125,7 +124,7 @@ def _sounds(word: str) -> tuple[str, str]:
     # Other scripts stand for themselves.
     if not word.isascii():
         return word, word
-    return jellyfish.metaphone(word) or word, jellyfish.soundex(word) or word
+    return metaphone(word) or word, soundex(word)
 
 
 def forms(person: Person) -> dict[str, str]:

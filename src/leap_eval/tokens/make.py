@@ -22,7 +22,7 @@ from leap_eval.tokens.forms import (
     forms,
     kind_of,
 )
-from leap_eval.tokens.keys import SEPARATOR, begun, keyed
+from leap_eval.tokens.keys import SEPARATOR, keyed, keyed_all
 from leap_eval.tokens.text import from_text, list_from_text, list_to_text, to_text
 
 if TYPE_CHECKING:
@@ -73,10 +73,13 @@ def _one(key: bytes, kind: str, told: dict[str, str], parts: tuple[str, ...]) ->
 
 
 def _list(key: bytes, kind: str, field: str, close: str, whole: str) -> bytes:
-    made = {token(key, kind, element, whole) for element in neighbours.of(field, close)}
+    tail = f"{SEPARATOR}{whole}"
+    near = [f"{element}{tail}".encode() for element in neighbours.of(field, close)]
     # Padding hides how long a name is; the same value always pads alike and meets itself only.
-    value, spare = f"{close}{SEPARATOR}{whole}", neighbours.SIZES[field] - len(made)
-    made |= {token(key, f"{kind}-pad", value, str(i)) for i in range(spare)}
+    spare = range(neighbours.SIZES[field] - len(near))
+    pads = [f"{close}{tail}{SEPARATOR}{i}".encode() for i in spare]
+    made = keyed_all(key, _TRANSIT.format(kind), near)
+    made |= keyed_all(key, _TRANSIT.format(f"{kind}-pad"), pads)
     return b"".join(sorted(made))
 
 
@@ -175,18 +178,16 @@ def at_rest(table: pa.Table, store_key: bytes) -> pa.Table:
 
 @lru_cache(maxsize=8 * REMEMBERED)
 def _cut(key: bytes, kind: str, elements: bytes) -> bytes:
-    inner, outer = begun(key, _REST.format(kind))
-    kept = []
-    for start in range(0, len(elements), 16):  # `rest`, spelled out: most tokens pass here
-        one, two = inner.copy(), outer.copy()
-        one.update(elements[start : start + 16])
-        two.update(one.digest())
-        kept.append(two.digest()[:8])
-    return b"".join(sorted(kept))
+    marks = (elements[start : start + 16] for start in range(0, len(elements), 16))
+    return b"".join(sorted(keyed_all(key, _REST.format(kind), marks, WIDTH["rest"])))
 
 
-def cells(made: Row, tier: Tier) -> dict[str, str]:
-    """Return a row in transit as the text cells of a trust's canonical file; empty = missing."""
+def cells(person: Person, link_key: bytes) -> dict[str, str]:
+    """Return what may leave a trust of a person, as the cells of its canonical file."""
+    return _cells(_known_row(person, link_key, "A"), "A")
+
+
+def _cells(made: Row, tier: Tier) -> dict[str, str]:
     singles, lists = columns(tier)
     texts = [to_text("tk1", raw) if raw else "" for raw in made[: len(singles)]]
     ends = len(singles) + len(lists)
@@ -202,7 +203,7 @@ def to_canonical(table: pa.Table) -> list[dict[str, str]]:
     told = [table.column(c).to_pylist() for c in singles]
     told += [list(joined(table.column(c), WIDTH["transit"])) for c in lists]
     told += [table.column(c).to_pylist() for c in (*PLAIN, *TOLD)]
-    return [cells(made, tier) for made in zip(*told, strict=True)]
+    return [_cells(made, tier) for made in zip(*told, strict=True)]
 
 
 def from_canonical(rows: Sequence[dict[str, str]]) -> pa.Table:
