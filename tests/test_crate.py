@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import zipfile
@@ -47,9 +49,19 @@ def released():
     return world.vetted(as_at="2025-03-31", **digests)
 
 
+WAY = (
+    "leap-eval release request 2025-q1",
+    "leap-eval release check 2025-q1 --as demo_lead --decisions lead.yaml",
+    "leap-eval release check 2025-q1 --as demo_officer --decisions officer.yaml",
+    "leap-eval release export 2025-q1",
+    "leap-eval crate 2025-q1",
+    "leap-eval provenance release/findings-leap.html",
+)
+
+
 @pytest.fixture
-def house(root, tmp_path, monkeypatch, released):
-    """A workspace with an exported release whose dvc.lock is committed."""
+def unsigned(root, tmp_path, monkeypatch, released):
+    """A workspace with a release that nobody has judged; its dvc.lock is committed."""
     monkeypatch.setenv("LEAP_ROOT", str(tmp_path))
     monkeypatch.setenv("LEAP_NONCE_KEY", "secret")
     for name in ("programme.yaml", "people.yaml", "params.yaml", "notebooks/08_findings.ipynb"):
@@ -59,6 +71,14 @@ def house(root, tmp_path, monkeypatch, released):
     totals.write_release(released.files)
     archive.write_evidence(released.kept.witnesses, released.kept.line, released.kept.sealed)
     (tmp_path / "release/findings-leap.html").write_text("<p>made up</p>")
+    git(tmp_path, "init", "--quiet")
+    commit(tmp_path, "the run")
+    return tmp_path
+
+
+@pytest.fixture
+def house(unsigned):
+    """The same workspace after two people judged the release and it was exported."""
     signoff.request(NAME, "ann")
     for who in ("ben", "cleo"):
         asked = signoff.opened(NAME)
@@ -68,9 +88,7 @@ def house(root, tmp_path, monkeypatch, released):
         }
         signoff.decide(asked, who, told)
     signoff.export(signoff.opened(NAME))
-    git(tmp_path, "init", "--quiet")
-    commit(tmp_path, "the run")
-    return tmp_path
+    return unsigned
 
 
 def leap(*words):
@@ -92,6 +110,25 @@ def made(house):
 
 def graph(files):
     return {e["@id"]: e for e in json.loads(files["ro-crate-metadata.json"])["@graph"]}
+
+
+@pytest.mark.requirement("R31")
+def test_the_page_on_releases_leads_from_the_request_to_the_provenance_line_by_line(
+    root, unsigned, monkeypatch
+):
+    page = (root / "docs/how-to/release.md").read_text()
+    blocks = re.findall(r"(?ms)^```console\n(.*?)^```", page)
+    assert tuple(line for block in blocks for line in block.splitlines()) == WAY
+    monkeypatch.chdir(unsigned)
+    outputs = json.loads((unsigned / "release/manifest.json").read_text())["outputs"]
+    for name in ("lead.yaml", "officer.yaml"):
+        told = {o["id"]: {"verdict": "pass", "why": "read every cell"} for o in outputs}
+        (unsigned / name).write_text(yaml.safe_dump(told))
+    for line in WAY:
+        told = leap(*shlex.split(line)[1:])
+        assert told.exception is None, (line, told.output, told.exception)
+    assert "release/findings-leap.html" in told.output
+    assert (unsigned / archive.HOME / "2025-q1.crate.zip").is_file()
 
 
 @pytest.mark.requirement("R31")
