@@ -8,6 +8,7 @@ PYTHON ?= $(or $(shell for one in $$(type -ap python3.11 python3); do \
 	"$$one" -c 'import pip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo "$$one" && break; done),python3)
 PYTHON := $(PYTHON)
 UV := .setup/bin/uv
+KERNEL := .venv/share/jupyter/kernels/leap/kernel.json
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -55,8 +56,13 @@ bench-acro: setup-dev ## the gate beside ACRO, in an environment of its own: mak
 	$(PYTHON) -m venv .setup/acro && .setup/acro/bin/pip install --quiet acro==1.0.2
 	python benchmarks/disclosure_gate.py --acro --data $(DATA) --peer-python .setup/acro/bin/python
 
-setup: .venv/.ready ## install what the pipeline needs
-setup-dev: .venv/.ready-dev ## install what the tests need, too
+setup: .venv/.ready $(KERNEL) ## install what the pipeline needs
+setup-dev: .venv/.ready-dev $(KERNEL) ## install what the tests need, too
+
+# The kernels of the desk and of nbval hold settings of the code: another code, other kernels.
+$(KERNEL): src/leap_eval/pipeline/kernel.py src/leap_eval/pipeline/stages.py
+	@.venv/bin/leap-eval kernel >/dev/null
+	@touch $@
 
 .setup/bin/uv: requirements-setup.lock
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target .setup --require-hashes -r $<
@@ -70,7 +76,6 @@ define install
 	$(UV) pip install --quiet --require-hashes --compile-bytecode -r $(1) \
 		|| $(PYTHON) -m pip --python .venv/bin/python install --quiet --require-hashes -r $(1)
 	$(UV) pip install --quiet --no-deps --no-build-isolation -e .
-	leap-eval kernel >/dev/null
 	@mkdir -p .venv/share/jupyter/lab/settings && cp jupyter/overrides.json .venv/share/jupyter/lab/settings/
 	@umask 077; mkdir -p .dvc .leap data work results; chmod 700 .dvc .leap data work results
 endef

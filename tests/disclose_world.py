@@ -82,10 +82,11 @@ def proposal(name="2025-q1", rules=None, **facts):
     )
 
 
-def vetted(seed=1, many=600, rates=(0.3, 0.12, 0.1), name="2025-q1", rules=None, before=None):
+def vetted(seed=1, many=600, rates=(0.3, 0.12, 0.1), name="2025-q1", rules=None, before=None,
+           **facts):  # fmt: skip
     """Return a release of these children."""
     cubes = frames(children(seed, many, rates))
-    return gate.vet(proposal(name, rules), cubes, before or gate.Before(), b"secret", OWN)
+    return gate.vet(proposal(name, rules, **facts), cubes, before or gate.Before(), b"secret", OWN)
 
 
 def laid(released, home):

@@ -98,6 +98,7 @@ def estimates(draw):
         listed += [("dose", f"{s[0]}:{b}", "all") for b in ("3-5", "6-9", "10+", "trend")]
         listed += [("breadth", f"breadth:{b}", "all") for b in ("1", "2", "3+")]
         listed += [("subgroup", x, g) for x in s for g in GROUPS]
+        listed += [("subgroup_gap", s[0], g) for g in GROUPS]
         for family, contrast, group in listed:
             rows += estimate(draw, (outcome, family, contrast, group, trial, unit))
     return table(

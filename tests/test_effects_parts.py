@@ -24,6 +24,7 @@ from leap_eval.effects.bands import clustered, critical_value
 from leap_eval.effects.problem import merged
 from leap_eval.effects.surface import ridge
 from leap_eval.errors import PlanError
+from leap_eval.reference.vocabulary import wording_keys
 from leap_eval.reference.wording import wording
 
 
@@ -192,7 +193,7 @@ def test_every_family_has_a_sentence_for_every_grade_and_direction():
     families = ("combination", "service", "pair_named", "pair_scan", "subgroup")
     families += ("breadth", "dose", "subgroup_gap")
     kinds = ("d", "n", *(f"{g}_{d}" for g in "abc" for d in ("better", "worse")))
-    assert set(wording()) == {f"{f}_{k}" for f in families for k in kinds}
+    assert set(wording()) == {f"{f}_{k}" for f in families for k in kinds} == wording_keys()
 
 
 def test_no_level_or_gap_of_the_background_singles_out_fewer_than_ten_children():

@@ -27,7 +27,7 @@ from leap_eval.findings.entry import facts, render
 from leap_eval.findings.figures import reach
 from leap_eval.findings.figures.style import SHADES
 from leap_eval.findings.release import opened
-from leap_eval.findings.words import label
+from leap_eval.findings.words import capital, label, subgroup
 from leap_eval.reference.labels import labels
 from leap_eval.store import totals
 
@@ -171,6 +171,43 @@ def test_pairs_doses_and_breadth_are_drawn_when_they_are_released(pages):
     page = pages["leap"][0]
     for drawn in ("synergy-asq3_communication", "dose-asq3_communication", "breadth-asq3"):
         assert f'id="{drawn}' in page
+
+
+def test_a_single_amount_is_a_card_and_no_curve_of_one_point():
+    kept = ("3-5", "trend", "breadth:1")
+    files = rewritten(
+        lambda rows: [r for r in rows if r["family"] not in ("dose", "breadth")
+                      or r["contrast"].endswith(kept)]
+    )  # fmt: skip
+    page, _ = render(json.dumps(executed()).encode(), files, "leap", FACTS)
+    assert 'id="dose-' not in page
+    assert 'id="breadth-' not in page
+    heads = ["".join(e.itertext()) for e in elements(page, "h3")]
+    assert sum(h.startswith("How many services: ") for h in heads) == 1
+    assert sum(h.startswith("How much of ") for h in heads) == 1
+    assert "1 of the services compared" in page
+
+
+def test_where_one_group_differs_from_everybody_else_is_said_in_words_with_its_name(pages):
+    effects = opened(fixture()).outputs["effects"]
+    rows = effects.where(family="subgroup_gap", measure="estimate")
+    clear = [r for r in rows if r["grade"] in "ABCN"]
+    assert 0 < len(clear) < len(rows)
+    for page, _ in pages.values():
+        told = ["".join(e.itertext()) for e in elements(page, "li")]
+        told = [t for t in told if "in this group" in t and "cannot tell" not in t]
+        assert len(told) == len(clear)
+        names = {capital(subgroup(r["subgroup"])) for r in clear}
+        assert {t.split(": ")[0] for t in told} == names
+
+
+def test_without_a_clear_difference_between_groups_the_page_says_that_none_can_be_told():
+    vague = {"grade": "D", "wording_key": "subgroup_gap_d"}
+    files = rewritten(
+        lambda rows: [r | vague if r["family"] == "subgroup_gap" else r for r in rows]
+    )
+    page, _ = render(json.dumps(executed()).encode(), files, "funder", FACTS)
+    assert "For no service and no group can we tell a difference" in page
 
 
 def test_what_is_not_released_leaves_a_sentence_and_no_empty_figure():

@@ -75,6 +75,15 @@ def test_a_warning_names_its_file_but_no_folder_that_another_clone_lacks(noteboo
     assert outputs(workspace)[0].text == "b.py:3: UserWarning: odd\n"
 
 
+def test_every_figure_is_shown_as_a_drawing_made_by_pyplot_or_not_and_with_words_alone(notebook):
+    words = "from matplotlib.figure import Figure\nf = Figure()\nf.text(0.5, 0.5, 'alone')\nf"
+    workspace = notebook(words, "import matplotlib.pyplot as plt\n_ = plt.plot([1, 2])")
+    run_stage("cohort", root=workspace)
+    shown = [o["data"] for o in outputs(workspace)]
+    assert [set(data) for data in shown] == [{"image/svg+xml"}] * 2
+    assert "alone" in shown[0]["image/svg+xml"]
+
+
 @pytest.mark.requirement("R24")
 def test_a_childs_row_is_never_displayed_even_when_a_cell_asks_for_it(notebook):
     workspace = notebook("import pandas as pd\npd.DataFrame({'study_id': ['Ann'], 'age': [3]})")

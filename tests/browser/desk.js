@@ -64,6 +64,9 @@ async function start(browser, base, token, place) {
 (async () => {
   const [base, token, folder, ...notebooks] = process.argv.slice(2);
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
-  for (const one of notebooks) console.log(JSON.stringify(one.endsWith('.md') ? await start(browser, base, token, one) : await run(browser, base, token, one, folder === '-' ? '' : `${folder}/${one.split('/').pop()}.png`)));
+  const look = (one) => (one.endsWith('.md') ? start(browser, base, token, one) : run(browser, base, token, one, folder === '-' ? '' : `${folder}/${one.split('/').pop()}.png`));
+  const waiting = [...notebooks];
+  const evaluator = async () => { while (waiting.length) console.log(JSON.stringify(await look(waiting.shift()))); };
+  await Promise.all([evaluator(), evaluator()]); // two at the desk: each waits for kernels most of the time
   await browser.close();
 })();

@@ -28,7 +28,7 @@ app = typer.Typer(
 PANELS = {
     "At the desk": ("status", "run", "explore", "plan", "check"),
     "What partners send": ("demo", "agreements", "receive", "pseudonymise", "kit", "ledger"),
-    "What may leave": ("attack", "release"),
+    "What may leave": ("attack", "release", "crate", "provenance"),
 }
 
 

@@ -189,6 +189,7 @@ def export(name: Name) -> None:
     book = root() / archive.HOME / "ledger.jsonl"
     attack(root() / "release", book if book.is_file() else None, True, root() / archive.EVIDENCE)
     typer.echo(f"{signoff.export(asked)}: what may be carried out")
+    typer.echo(f"once dvc.lock is committed, `leap-eval crate {name}` adds where it comes from")
 
 
 def _today() -> tuple[Programme, date]:

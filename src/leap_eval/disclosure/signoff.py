@@ -18,6 +18,7 @@ from leap_eval.settings.params import read_yaml
 from leap_eval.store import archive, totals
 
 SIGNATURES = 2
+SIGNED = "signed.json"  # who asked and who judged, beside the files in the zip
 ORDER = {"pass": 0, "review": 1, "fail": 2}
 FIXED = (1980, 1, 1, 0, 0, 0)  # what a zip says where it must say a time
 WHY_CHARACTERS = 400
@@ -67,14 +68,29 @@ def request(name: str, who: str) -> Asked:
 
 def opened(name: str) -> Asked:
     """Return the request of this name, or refuse it where a byte has changed since."""
-    told = archive.read_request(name)
-    asked = Asked(
-        told["name"], told["requested_by"], told["content"], tuple(told["outputs"]),
-        tuple(told["prose"]), tuple(told["decisions"]),
-    )  # fmt: skip
+    asked = _asked(archive.read_request(name))
     if _digest(_content(name)) != asked.content:
         raise DisclosureError(f"release {name}: changed since it was requested; request it again")
     return asked
+
+
+def _asked(told: Mapping[str, Any]) -> Asked:
+    return Asked(
+        told["name"], told["requested_by"], told["content"], tuple(told["outputs"]),
+        tuple(told["prose"]), tuple(told["decisions"]),
+    )  # fmt: skip
+
+
+def exported(name: str) -> tuple[dict[str, bytes], Asked]:
+    """Return the files of NAME.zip and who judged them; refuse what the ledger did not let out."""
+    with zipfile.ZipFile(io.BytesIO(archive.read_export(name))) as told:
+        files = {place: told.read(place) for place in told.namelist()}
+    rest = {place: data for place, data in files.items() if place != SIGNED}
+    said = {(line["name"], line["content"]): line["decisions"] for line in archive.lines()}
+    asked = _asked(json.loads(files[SIGNED])) if SIGNED in files else None
+    if asked is None or said.get((name, _digest(rest))) != list(asked.decisions):
+        raise DisclosureError(f"{name}.zip: is not what was signed; export the release again")
+    return files, asked
 
 
 def changed(asked: Asked) -> dict[str, str]:
@@ -162,7 +178,7 @@ def export(asked: Asked) -> str:
     ready(asked)
     content = _content(asked.name)
     signed = json.dumps(asked.told(), sort_keys=True, indent=1).encode() + b"\n"
-    place = archive.write_export(asked.name, zipped({**content, "signed.json": signed}))
+    place = archive.write_export(asked.name, zipped({**content, SIGNED: signed}))
     manifest = hashlib.sha256(content["manifest.json"]).hexdigest()
     archive.record(asked.name, manifest, asked.content, [dict(d) for d in asked.decisions])
     return place

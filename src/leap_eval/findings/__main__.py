@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from leap_eval.errors import LeapError
+from leap_eval.errors import LeapError, PageError
 from leap_eval.findings.entry import facts, render
 from leap_eval.store.files import root, write_bytes
 
 
 def main(notebook: str, home: str, audience: str, html: str, pdf: str) -> None:
-    """Render one audience; both files or none."""
+    """Render one audience once the runner says that the notebook is there; both files or none."""
+    if sys.stdin.readline() != "go\n":
+        raise PageError("the notebook did not end; run `dvc repro findings`")
     folder = Path(home)
     found = [folder / "manifest.json", *sorted(folder.glob("tables/*.csv"))]
     files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in found}

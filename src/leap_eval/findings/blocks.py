@@ -15,8 +15,8 @@ from leap_eval.reference.labels import labels
 MIME = "application/vnd.leap.block+json"
 Kind = Literal[
     "headlines", "flow", "reach_map", "reach", "reach_groups", "upset", "forest", "synergy",
-    "dose", "breadth", "equity", "love", "checks", "quality", "withheld", "methods", "glossary",
-    "limits", "provenance", "downloads",
+    "dose", "breadth", "equity", "gaps", "love", "checks", "quality", "withheld", "methods",
+    "glossary", "limits", "provenance", "downloads",
 ]  # fmt: skip
 NO_OUTPUT = {"withheld", "methods", "glossary", "limits", "provenance", "downloads"}
 OUTPUTS = {  # what a kind may show; one that this release lacks leaves a sentence
@@ -25,7 +25,7 @@ OUTPUTS = {  # what a kind may show; one that this release lacks leaves a senten
     "upset": ("combinations-m12", "combinations-m24"),
     "quality": ("data-quality", "linkage-quality", "linkage-bias"),
     **dict.fromkeys(
-        ("headlines", "forest", "synergy", "dose", "breadth", "equity"), ("effects",)
+        ("headlines", "forest", "synergy", "dose", "breadth", "equity", "gaps"), ("effects",)
     ),
 }  # fmt: skip
 PER_OUTCOME = {"forest", "synergy", "dose", "breadth", "equity"}
@@ -180,6 +180,11 @@ def breadth(outcome: str) -> Block:
 def equity(outcome: str) -> Block:
     """Differences on one outcome within groups of children."""
     return Block("equity", "effects", outcome)
+
+
+def gaps() -> Block:
+    """Where one group differs from everybody else, over all outcomes."""
+    return Block("gaps", "effects")
 
 
 def love() -> Block:

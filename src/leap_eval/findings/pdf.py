@@ -14,7 +14,7 @@ from leap_eval.findings.figures.style import FONTS
 from leap_eval.findings.formula import spoken
 from leap_eval.findings.formula import typst as mathematics
 from leap_eval.findings.release import Release
-from leap_eval.findings.words import say
+from leap_eval.findings.words import capital, say
 
 MOST_BYTES = 700_000
 MOST_ROWS, MOST_COLUMNS = 24, 4  # a larger table stays on the page, and in its file
@@ -78,7 +78,7 @@ def _node(node: d.Node) -> list[dict[str, Any]]:
             return [
                 {
                     "kind": "table",
-                    "caption": caption,
+                    "caption": capital(caption),
                     "header": header,
                     "rows": rows,
                     "heads": heads,
@@ -88,11 +88,13 @@ def _node(node: d.Node) -> list[dict[str, Any]]:
 
 
 def _paired(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Set figures that follow one another side by side."""
+    """Set figures that follow one another side by side; one alone has its table below, in full."""
     told: list[dict[str, Any]] = []
     for kind, group in groupby(made, key=lambda m: m["kind"] == "figure"):
         found = list(group)
-        told += [{"kind": "figures", "figures": found}] if kind else found
+        below = found[0]["numbers"] if kind and len(found) == 1 else []
+        shown = [f | {"numbers": []} for f in found] if below else found
+        told += [{"kind": "figures", "figures": shown}, *below] if kind else found
     return told
 
 

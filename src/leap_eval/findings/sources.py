@@ -49,6 +49,7 @@ DRAWN_ATTRIBUTES = _names(
     "stroke-dasharray stroke-linecap stroke-linejoin opacity fill-opacity class href font-size "
     "font-family font-weight font-style text-anchor data-row patternUnits"
 )
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 GREEK = {unicodedata.name(chr(c), "") for c in range(0x3B1, 0x3CA)}
 MONTHS = "January February March April May June July August September October November December"
 
@@ -133,7 +134,7 @@ class Sources:
 @cache
 def read(name: str) -> Any:
     """Read one of the files of words."""
-    return yaml.safe_load(text_of("leap_eval.reference", name))
+    return yaml.load(text_of("leap_eval.reference", name), LOADER)
 
 
 @cache

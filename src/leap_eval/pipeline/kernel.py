@@ -7,6 +7,7 @@ system's user, the storage rights and, where it can be had, a network namespace.
 from __future__ import annotations
 
 import ctypes
+import io
 import json
 import os
 import re
@@ -22,7 +23,7 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.formatters import DisplayFormatter
 
 from leap_eval import errors
-from leap_eval.pipeline.stages import EXPLORE_KERNEL
+from leap_eval.pipeline.stages import EXPLORE_KERNEL, SHARED
 from leap_eval.store.engine import engine
 
 PERSONAL = {"record_key", "study_id", "family_id", "family_key", "record_key_a", "record_key_b"}
@@ -31,22 +32,12 @@ HIDDEN = "row-level: not displayed"
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 PR_SET_PDEATHSIG = 1
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+QUIET = {"Date": None, "Creator": None}  # what a drawing would say of its maker
 STAMP = "EXPLORATORY: not checked, not for release"
 WATERMARK = (
     '<text x="50%" y="50%" text-anchor="middle" font-family="sans-serif" font-weight="bold" '
     'font-size="40" fill="#9c2f4f" fill-opacity="0.25">EXPLORATORY</text>'
 )
-# What the desk shares with the stages' rooms, so that the same cell gives the same output.
-DESK = {
-    "TZ": "UTC",
-    "LC_ALL": "C.UTF-8",
-    "PYTHONHASHSEED": "0",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "SOURCE_DATE_EPOCH": "0",
-    "MATPLOTLIBRC": str(Path(__file__).parent / "matplotlibrc"),
-}
 
 
 class QuietFormatter(DisplayFormatter):
@@ -59,7 +50,10 @@ class QuietFormatter(DisplayFormatter):
         columns = getattr(obj, "columns", None)
         if columns is not None and PERSONAL & {str(c) for c in columns}:
             return {"text/plain": HIDDEN}, {}
-        shown, metadata = super().format(obj, include, exclude)
+        if type(obj).__module__ == "matplotlib.figure":
+            shown, metadata = {"image/svg+xml": drawn(obj)}, {}
+        else:
+            shown, metadata = super().format(obj, include, exclude)
         if len(shown) > 1:
             shown.pop("text/plain", None)
         elif "text/plain" in shown:
@@ -67,6 +61,13 @@ class QuietFormatter(DisplayFormatter):
         if on_desk() and any(PSEUDONYM.search(str(form)) for form in shown.values()):
             return {"text/plain": HIDDEN}, {}
         return (stamped(shown) if "LEAP_EXPLORATORY" in os.environ else shown), metadata
+
+
+def drawn(figure: Any) -> str:
+    """Return a figure as SVG, through pyplot or not, and also where it holds words alone."""
+    held = io.BytesIO()
+    figure.savefig(held, format="svg", bbox_inches="tight", metadata=QUIET)
+    return held.getvalue().decode()
 
 
 def on_desk() -> bool:
@@ -165,11 +166,6 @@ def main() -> None:
     if in_stage and sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     app = IPKernelApp.instance(kernel_class=QuietKernel)
-    app.config.InlineBackend.figure_formats = {"svg"}
-    app.config.InlineBackend.print_figure_kwargs = {
-        "bbox_inches": "tight",
-        "metadata": {"Date": None, "Creator": None},
-    }
     app.config.HistoryManager.enabled = not in_stage
     # A folder in a warning would differ from clone to clone.
     warnings.formatwarning = lambda message, category, filename, lineno, line=None: (
@@ -199,8 +195,8 @@ def install(prefix: Path, extension: str = "") -> Path:
     `extension` is loaded on the desk alone, never in a stage.
     """
     place = prefix / "share/jupyter/kernels"
-    _specify(place / "leap", "leap", DESK | {"LEAP_DESK": extension})
-    _specify(place / EXPLORE_KERNEL, "leap (exploratory)", DESK | {"LEAP_EXPLORATORY": "1"})
+    _specify(place / "leap", "leap", SHARED | {"LEAP_DESK": extension})
+    _specify(place / EXPLORE_KERNEL, "leap (exploratory)", SHARED | {"LEAP_EXPLORATORY": "1"})
     return place
 
 

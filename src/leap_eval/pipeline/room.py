@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from leap_eval.errors import KeyMissingError, SettingsError
-from leap_eval.pipeline.stages import Stage
+from leap_eval.pipeline.stages import SHARED, Stage
 from leap_eval.settings.params import read_yaml
 
 ALWAYS = (
@@ -41,18 +41,10 @@ def environment(
 ) -> dict[str, str]:
     """Return all that the kernel is given: an allow-list, nothing inherited by default."""
     allowed = [*ALWAYS, *wanted.reads, *wanted.writes]
-    fixed = {
+    fixed = SHARED | {
         "HOME": str(room),
         "IPYTHONDIR": str(room),
-        "TZ": "UTC",
-        "LC_ALL": "C.UTF-8",
-        "PYTHONHASHSEED": "0",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "SOURCE_DATE_EPOCH": "0",
         "MPLCONFIGDIR": str(root / ".leap/matplotlib"),
-        "MATPLOTLIBRC": str(Path(__file__).parent / "matplotlibrc"),
         "LEAP_ROOT": str(root),
         "LEAP_ENGINE": engine,
         "LEAP_STAGE": f"{wanted.name}{f'@{item}' if item else ''}",

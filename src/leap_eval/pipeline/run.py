@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,11 +63,14 @@ def run_stage(name: str, item: str | None = None, *, root: Path) -> RunRecord:
     notebook = _notebook(wanted, root)
     _item(wanted, item, params)
     values = parameters(wanted, item, params=params, declared=declared(notebook, wanted.notebook))
-    with _locked(root, wanted, item), tempfile.TemporaryDirectory(prefix="leap-") as room:
+    with (
+        _locked(root, wanted, item),
+        tempfile.TemporaryDirectory(prefix="leap-") as room,
+        _pages(wanted, item, root, Path(room)) as finish,
+    ):
         env = environment(wanted, item, root, Path(room), params.common.engine)
         cells = _execute(wanted, item, values, env, root, Path(room))
-    if wanted.name == "findings":
-        _pages(wanted, str(item), root)
+        finish()
     record = RunRecord(name, item, cells, round(time.monotonic() - began, 2), wanted.executed(item))
     _journal(root, record)
     return record
@@ -191,36 +194,38 @@ def _told(wanted: Stage, item: str | None, ename: str, evalue: str, cell: int) -
     return failed
 
 
-def _pages(wanted: Stage, item: str, root: Path) -> None:
-    """Make page and PDF in a process of its own: the exporter needs what the runner blocks."""
+@contextmanager
+def _pages(wanted: Stage, item: str | None, root: Path, room: Path) -> Iterator[Callable[[], None]]:
+    """Have page and PDF made by a process of its own, which starts while the notebook runs.
+
+    The exporter needs what the runner blocks, and its imports take as long as the notebook.
+    """
+    if wanted.name != "findings":
+        yield lambda: None
+        return
     home = root / "release"
-    parts = [home / f".findings-{item}.{kind}.part" for kind in ("html", "pdf")]
-    command = [
-        sys.executable,
-        "-m",
-        "leap_eval.findings",
-        root / wanted.executed(item),
-        home,
-        item,
-        *parts,
-    ]
-    with tempfile.TemporaryDirectory(prefix="leap-") as room:
-        env = environment(wanted, item, root, Path(room))
-        made = subprocess.run(
-            [str(c) for c in command],
-            env=env,
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if made.returncode:
-        for part in parts:
-            part.unlink(missing_ok=True)
-        lines = made.stderr.strip().splitlines() or ["no message"]
-        raise errors.PageError(f"findings {item}: {lines[-1]}")
-    for part, kind in zip(parts, ("html", "pdf"), strict=True):
-        part.replace(home / f"findings-{item}.{kind}")
+    made = {kind: home / f".findings-{item}.{kind}.part" for kind in ("html", "pdf")}
+    command = [sys.executable, "-m", "leap_eval.findings", root / wanted.executed(item), home, item]
+    with subprocess.Popen(
+        [str(word) for word in (*command, *made.values())],
+        env=environment(wanted, item, root, room), cwd=root, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    ) as maker:  # fmt: skip
+
+        def finish() -> None:
+            _, told = maker.communicate("go\n")
+            if maker.returncode:
+                lines = told.strip().splitlines() or ["no message"]
+                raise errors.PageError(f"findings {item}: {lines[-1]}")
+            for kind, part in made.items():
+                part.replace(home / f"findings-{item}.{kind}")
+
+        try:
+            yield finish
+        finally:
+            maker.kill()
+            for part in made.values():
+                part.unlink(missing_ok=True)
 
 
 def _journal(root: Path, record: RunRecord) -> None:

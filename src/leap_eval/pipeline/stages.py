@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from leap_eval.errors import StageError
 
+# What the desk shares with the stages' rooms, so that the same cell gives the same output.
+SHARED = {
+    "TZ": "UTC",
+    "LC_ALL": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "SOURCE_DATE_EPOCH": "0",
+    "MATPLOTLIBRC": str(Path(__file__).parent / "matplotlibrc"),
+}
 EXPLORE_KERNEL = "leap-explore"
 
 

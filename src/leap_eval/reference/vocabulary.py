@@ -6,7 +6,8 @@ from functools import cache
 from importlib.resources import files
 
 from leap_eval.reference.labels import figures, labels
-from leap_eval.reference.wording import wording
+
+GRADES = ("a_better", "a_worse", "b_better", "b_worse", "c_better", "c_worse", "n", "d")
 
 
 @cache
@@ -20,4 +21,9 @@ def vocabulary() -> frozenset[str]:
 def codes() -> frozenset[str]:
     """Return every code that has a label or a wording, and the kinds of figures."""
     told = {str(code) for kind in labels().values() for code in kind}
-    return frozenset(told | set(labels()) | set(wording()) | set(figures()["kinds"]))
+    return frozenset(told | set(labels()) | wording_keys() | set(figures()["kinds"]))
+
+
+def wording_keys() -> set[str]:
+    """Return the key of each sentence, without its words: a sentence is no concern of the gate."""
+    return {f"{family}_{grade}" for family in labels()["family"] for grade in GRADES}

@@ -16,7 +16,10 @@ MOST_BYTES = 200_000
 STAGES = ("ingest", "link", "cohort", "exposure", "design", "effects", "disclose", "findings")
 
 
-class UniqueLoader(yaml.SafeLoader):
+_SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # C: ten times faster
+
+
+class UniqueLoader(_SAFE):  # type: ignore[misc]
     """The safe loader, refusing doubled keys: the second would silently win."""
 
 
@@ -27,7 +30,7 @@ def _mapping(loader: UniqueLoader, node: yaml.MappingNode, deep: bool = False) -
         raise SettingsError(
             f"line {node.start_mark.line + 1}: {', '.join(doubled)} stands twice; keep one"
         )
-    return yaml.SafeLoader.construct_mapping(loader, node, deep)
+    return dict(yaml.constructor.SafeConstructor.construct_mapping(loader, node, deep))
 
 
 UniqueLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

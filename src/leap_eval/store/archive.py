@@ -116,6 +116,16 @@ def write_export(name: str, data: bytes) -> str:
     return f"{HOME}/{name}.zip"
 
 
+def read_export(name: str) -> bytes:
+    """Read NAME.zip as it was exported."""
+    place = root() / HOME / f"{name}.zip"
+    if not place.is_file():
+        raise DisclosureError(
+            f"release {name}: was not exported; run `leap-eval release export {name}`"
+        )
+    return place.read_bytes()
+
+
 def record(name: str, manifest: str, content: str, decisions: list[dict[str, Any]]) -> None:
     """Seal the counts, append the ledger's line, move release.head; repeated, change nothing.
 

@@ -5,20 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 
-from leap_eval.findings.figures.style import (
-    BLUE,
-    GREY,
-    INK,
-    PAPER,
-    PURPLE,
-    SHADES,
-    SMALL,
-    canvas,
-    finished,
-    wrapped,
-)  # fmt: skip
+from leap_eval.findings.figures import style
+from leap_eval.findings.figures.style import INK, PAPER, SMALL, canvas, finished, tile, wrapped
 from leap_eval.findings.release import Row
 from leap_eval.findings.words import JOIN, effect, label, say, shown
 
@@ -52,14 +41,9 @@ def strip(
 
 
 def _share(axes: Axes, x: float, y: float, wide: float, row: Row, number: int) -> None:
-    empty = not row["value"]
-    level = 0 if empty else min(5, int(float(row["value"]) * 6))
-    axes.add_patch(
-        Rectangle(
-            (x + 1, y + 1), wide - 2, 18, facecolor=PAPER if empty else SHADES[level],
-            edgecolor=GREY, lw=0.5, hatch="////" if empty else None, gid=f"row-{number}",
-        )
-    )  # fmt: skip
+    level = min(5, int(float(row["value"] or 0) * 6))
+    fill = style.SHADES[level] if row["value"] else None
+    tile(axes, (x + 1, y + 1, wide - 2, 18), fill, number)
     axes.text(x + wide / 2, y + 10, shown(row), ha="center", va="center", fontsize=SMALL,
               color=PAPER if level > 3 else INK)  # fmt: skip
 
@@ -85,12 +69,9 @@ def synergy(rows: Sequence[Row], prefix: str, title: str, words: str, *, demo: b
 def _pair(axes: Axes, x: float, y: float, wide: float, row: Row, number: int) -> None:
     empty = not row["value"]
     clear = not empty and row["grade"] in "ABC"
-    ground = (BLUE if float(row["value"]) > 0 else PURPLE) if clear else PAPER
-    ink = PAPER if clear else INK
-    axes.add_patch(
-        Rectangle((x + 1, y + 1), wide - 2, 54, facecolor=ground, edgecolor=GREY, lw=0.8,
-                  hatch="////" if empty else None, gid=f"row-{number}")
-    )  # fmt: skip
+    told = style.BLUE if not empty and float(row["value"]) > 0 else style.PURPLE
+    fill, ink = (told, PAPER) if clear else (None if empty else PAPER, INK)
+    tile(axes, (x + 1, y + 1, wide - 2, 54), fill, number)
     text = shown(row) if empty else effect(float(row["value"]), row["unit"])
     middle = x + wide / 2
     axes.text(middle, y + 21, text, ha="center", va="center", weight="bold", color=ink, fontsize=13)

@@ -17,6 +17,7 @@ from leap_eval.findings.figures.style import (
     SMALL,
     canvas,
     finished,
+    tile,
     wrapped,
 )  # fmt: skip
 from leap_eval.findings.release import Row
@@ -44,15 +45,9 @@ def _square(
     axes: Axes, number: int, row: Row, place: tuple[int, int], classes: Sequence[int]
 ) -> None:
     x, y = place[0] * 100 + 1, place[1] * TALL + 1
-    withheld = row["value"] == ""
-    level = 0 if withheld else sum(float(row["value"]) >= c for c in classes)
+    level = sum(float(row["value"] or 0) >= c for c in classes)
     ink = PAPER if level > 3 else INK
-    axes.add_patch(
-        Rectangle(
-            (x, y), SIDE, TALL - 2, facecolor=PAPER if withheld else SHADES[level], edgecolor=GREY,
-            linewidth=0.8, hatch="////" if withheld else None, gid=f"row-{number}",
-        )
-    )  # fmt: skip
+    tile(axes, (x, y, SIDE, TALL - 2), SHADES[level] if row["value"] else None, number)
     name = label("ward", row["ward"])
     axes.text(x + SIDE / 2, y + 15, name, ha="center", va="center", fontsize=10.5, color=ink)
     axes.text(
@@ -66,10 +61,10 @@ def _legend(axes: Axes, classes: Sequence[int], top: float) -> None:
     words += [say("legend_least", n=f"{c:,}") for c in classes]
     for i, text in enumerate(words):
         x, y = 2 + (i % 4) * 100, top + 16 * (i // 4)
-        axes.add_patch(Rectangle((x, y), 11, 10, facecolor=SHADES[i], edgecolor=GREY, lw=0.6))
+        tile(axes, (x, y, 11, 10), SHADES[i])
         axes.text(x + 15, y + 5, text, fontsize=9, va="center")
     x, y = 202, top + 16
-    axes.add_patch(Rectangle((x, y), 11, 10, facecolor=PAPER, edgecolor=GREY, hatch="////", lw=0.6))
+    tile(axes, (x, y, 11, 10), None)
     axes.text(x + 15, y + 5, say("legend_hidden"), fontsize=9, va="center")
 
 

@@ -14,6 +14,7 @@ import matplotlib as mpl
 from lxml import etree
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from leap_eval.findings.words import say
 
@@ -58,21 +59,30 @@ def across(value: float, limits: Sequence[float], left: float, right: float) -> 
     return left + share * (right - left)
 
 
+def tile(axes: Axes, box: tuple[float, float, float, float], fill: str | None,
+         row: int | None = None) -> None:  # fmt: skip
+    """Draw a square (left, top, width, height) for a row; hatched where its number is withheld."""
+    x, y, wide, tall = box
+    axes.add_patch(
+        Rectangle((x, y), wide, tall, facecolor=fill or PAPER, edgecolor=GREY, linewidth=0.7,
+                  hatch=None if fill else "////", gid=None if row is None else f"row-{row}")
+    )  # fmt: skip
+
+
 def wrapped(text: str, most: int) -> str:
     """Break a text into lines of at most so many letters."""
     return "\n".join(textwrap.wrap(text, most, break_long_words=False))
 
 
 def finished(figure: Figure, prefix: str, title: str, words: str, *, demo: bool) -> str:
-    """Return the figure as SVG of drawing, text, title and description alone."""
+    """Return the figure of a canvas as SVG of drawing, text, title and description alone."""
     if demo:
         figure.text(
             0.995, 0.004, say("pretend"), ha="right", va="bottom", fontsize=8.5, color=RUST,
             style="italic",
         )  # fmt: skip
-    with mpl.rc_context(STYLE):
-        held = io.BytesIO()
-        figure.savefig(held, format="svg", metadata={"Date": None})
+    held = io.BytesIO()
+    figure.savefig(held, format="svg", metadata={"Date": None})
     return cleaned(held.getvalue(), prefix, title, words)
 
 

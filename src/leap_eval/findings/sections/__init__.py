@@ -5,14 +5,15 @@ from __future__ import annotations
 from leap_eval.findings.blocks import Block
 from leap_eval.findings.document import Heading, Node, Part, para
 from leap_eval.findings.release import Release
-from leap_eval.findings.sections import about, counts, estimates, methods, robustness
+from leap_eval.findings.sections import about, counts, estimates, groups, methods, robustness
 from leap_eval.findings.words import say
 
 SHOWN_BY = {
     "headlines": estimates.headlines,
     "forest": estimates.forest,
     "synergy": estimates.synergy,
-    "equity": estimates.equity,
+    "equity": groups.equity,
+    "gaps": groups.gaps,
     "dose": estimates.dose,
     "breadth": estimates.breadth,
     "love": robustness.love,

@@ -60,6 +60,7 @@ def provenance(release: Release, audience: str, facts: dict[str, str]) -> tuple[
         Grid(say("this_release"), (say("what"), say("which")), tuple(rows)),
         Fold(say("hashes"), (Grid(say("hash_table"), head, tables),)),
         para(say("passing_on")),
+        para(say("made_by")),
     )
 
 

@@ -24,10 +24,11 @@ from leap_eval.findings.words import (
 )
 from leap_eval.reference.labels import labels
 
-TOLD = ("combination", "service", "pair_named", "pair_scan", "dose", "breadth")
+TOLD = ("combination", "service", "pairnamed", "pair_scan", "dose", "breadth")
 FAMILIES = {"funder": TOLD[:3]}
 GRADED = ("A", "B", "C", "N")
-HEADS = {"combination": "exactly", "service": "any_use", "pair_named": "pairs",
+LEAST_POINTS = 2
+HEADS = {"combination": "exactly", "service": "any_use", "pairnamed": "pairs",
          "pair_scan": "pairs"}  # fmt: skip
 KEYS = ("outcome", "family", "contrast", "subgroup")
 
@@ -127,14 +128,14 @@ def forest(release: Release, output: Output, option: str, audience: str) -> tupl
     if not any(r["value"] for r in rows):
         return ()
     parts = [
-        (say(head), [_named(output, r, services(r["contrast"])) for r in mine])
+        (say(head), [named(output, r, services(r["contrast"])) for r in mine])
         for head in dict.fromkeys(HEADS.values())
         if (mine := [r for r in rows if HEADS[r["family"]] == head])
     ]
     title = capital(label("outcome", option))
-    words = _alt(say("forest_alt", outcome=label("outcome", option), unit=_unit(rows)), rows)
+    words = spoken(say("forest_alt", outcome=label("outcome", option), unit=unit_of(rows)), rows)
     data = folded(
-        _grid(output, rows, say("forest_table", outcome=label("outcome", option))), output
+        grid_of(output, rows, say("forest_table", outcome=label("outcome", option))), output
     )
     svg = drawn.forest(
         parts, rows[0]["unit"], label("better", option), f"forest-{option}", title, words,
@@ -143,15 +144,18 @@ def forest(release: Release, output: Output, option: str, audience: str) -> tupl
     return (Picture(svg, words, title, data),)
 
 
-def _named(output: Output, row: Row, name: str) -> tuple[str, Row, Row]:
+def named(output: Output, row: Row, name: str) -> tuple[str, Row, Row]:
+    """Return a line of a forest: its name, the joint limits and those of the comparison alone."""
     return name, row, beside(output, row, "pointwise") or row
 
 
-def _unit(rows: Sequence[Row]) -> str:
+def unit_of(rows: Sequence[Row]) -> str:
+    """Return the unit of these differences in words."""
     return label("unit", rows[0]["unit"])
 
 
-def _grid(output: Output, rows: Sequence[Row], caption: str, by_group: bool = False):  # type: ignore[no-untyped-def]
+def grid_of(output: Output, rows: Sequence[Row], caption: str, by_group: bool = False):  # type: ignore[no-untyped-def]
+    """Return the table of these differences, with children and the smallest visible difference."""
     wanted = {tuple(r[k] for k in KEYS) for r in rows}
     kept = [
         r for r in output.rows
@@ -160,7 +164,8 @@ def _grid(output: Output, rows: Sequence[Row], caption: str, by_group: bool = Fa
     return table(kept, caption, ("outcome",) if by_group else ("outcome", "subgroup"))
 
 
-def _alt(what: str, rows: Sequence[Row], key: str = "contrast") -> str:
+def spoken(what: str, rows: Sequence[Row], key: str = "contrast") -> str:
+    """Return the words for those who cannot see a figure: what it shows, and its two ends."""
     told = sorted((r for r in rows if r["value"]), key=lambda r: float(r["value"]))
     if not told:
         return say("nothing_shown", what=what.rstrip("."))
@@ -181,49 +186,15 @@ def _end(row: Row, key: str) -> str:
 
 def synergy(release: Release, output: Output, option: str, audience: str) -> tuple[Node, ...]:
     """Show what pairs give beyond both alone."""
-    rows = joint(output, option, ("pair_named", "pair_scan"))
+    rows = joint(output, option, ("pairnamed", "pair_scan"))
     if not any(r["value"] for r in rows):
         return (para(say("synergy_none", outcome=capital(label("outcome", option)))),)
     what = label("outcome", option)
     title = say("synergy", outcome=what)
-    words = _alt(say("synergy_alt", outcome=what, unit=_unit(rows)), rows)
+    words = spoken(say("synergy_alt", outcome=what, unit=unit_of(rows)), rows)
     svg = matrix.synergy(rows, f"synergy-{option}", title, words, demo=release.demo)
-    grid = _grid(output, rows, say("synergy_table", outcome=what))
+    grid = grid_of(output, rows, say("synergy_table", outcome=what))
     return (Picture(svg, words, title, folded(grid, output)),)
-
-
-def equity(release: Release, output: Output, option: str, audience: str) -> tuple[Node, ...]:
-    """Show differences within groups of children, one small figure a service."""
-    rows = joint(output, option, ("subgroup",))
-    if not any(r["value"] for r in rows):
-        return (para(say("equity_none")),)
-    what, told = label("outcome", option), []
-    for service in dict.fromkeys(r["contrast"] for r in rows):
-        mine = [r for r in rows if r["contrast"] == service]
-        if any(r["value"] for r in mine):
-            told.append(_groups(release, output, option, service, mine, what))
-    if len(told) <= 2:
-        return tuple(told)
-    return *told[:2], Fold(say("equity_more"), tuple(told[2:]))
-
-
-def _groups(
-    release: Release, output: Output, option: str, service: str, rows: list[Row], what: str
-) -> Picture:
-    lines = [_named(output, r, capital(subgroup(r["subgroup"]))) for r in rows]
-    title = say("equity", services=services(service), outcome=what)
-    words = _alt(say("equity_alt", title=title), rows, "subgroup")
-    svg = drawn.forest(
-        [("", lines)], rows[0]["unit"], label("better", option), f"equity-{option}-{service}",
-        title, words, demo=release.demo,
-    )  # fmt: skip
-    grid = _grid(
-        output,
-        rows,
-        say("under", first=say("equity_table", outcome=what), second=services(service)),
-        True,
-    )
-    return Picture(svg, words, title, folded(grid, output))
 
 
 def dose(release: Release, output: Output, option: str, audience: str) -> tuple[Node, ...]:
@@ -235,9 +206,10 @@ def dose(release: Release, output: Output, option: str, audience: str) -> tuple[
     for row in rows:
         by_service.setdefault(amount(row["contrast"])[0], []).append(row)
     return tuple(
-        _amounts(release, output, option, "dose", service, mine)
+        node
         for service, mine in by_service.items()
         if any(r["value"] for r in mine)
+        for node in _amounts(release, output, option, "dose", service, mine)
     )
 
 
@@ -246,24 +218,28 @@ def breadth(release: Release, output: Output, option: str, audience: str) -> tup
     rows = joint(output, option, ("breadth",))
     if not any(r["value"] for r in rows):
         return (para(say("breadth_none")),)
-    return (_amounts(release, output, option, "breadth", "", rows),)
+    return _amounts(release, output, option, "breadth", "", rows)
 
 
 def _amounts(
     release: Release, output: Output, option: str, kind: str, service: str, rows: list[Row]
-) -> Picture:
+) -> tuple[Node, ...]:
+    """Draw the differences by amount; of a single amount say it, for one point is no curve."""
     what = label("outcome", option)
     slots = {"outcome": what} | ({"services": services(service)} if service else {})
     title = say(kind, **slots)
-    words = _alt(say(f"{kind}_alt", unit=_unit(rows), **slots), rows)
+    words = spoken(say(f"{kind}_alt", unit=unit_of(rows), **slots), rows)
     told = [
         (amount(r["contrast"])[1], r, beside(output, r, "n_arm"))
         for r in rows
         if not r["contrast"].endswith(":trend")
     ]
+    data = folded(grid_of(output, rows, say(f"{kind}_table", outcome=what)), output)
+    if sum(bool(r["value"]) for _, r, _ in told) < LEAST_POINTS:
+        cards = (_card(release, output, r) for _, r, _ in told if r["value"])
+        return Heading(3, title), *cards, data
     svg = drawn.dose(
         told, rows[0]["unit"], say(f"{kind}_axis"), f"{kind}-{option}-{service}".strip("-"), title,
         words, demo=release.demo,
     )  # fmt: skip
-    grid = _grid(output, rows, say(f"{kind}_table", outcome=what))
-    return Picture(svg, words, title, folded(grid, output))
+    return (Picture(svg, words, title, data),)
