@@ -54,7 +54,7 @@ bench: setup-dev ## the benchmarks on the pretend LEAP, one JSON line each
 
 bench-acro: setup-dev ## the gate beside ACRO, in an environment of its own: make bench-acro DATA=folder
 	$(PYTHON) -m venv .setup/acro && .setup/acro/bin/pip install --quiet acro==1.0.2
-	python benchmarks/disclosure_gate.py --acro --data $(DATA) --peer-python .setup/acro/bin/python
+	python benchmarks/disclosure.py --acro --data $(DATA) --peer-python .setup/acro/bin/python
 
 setup: .venv/.ready $(KERNEL) ## install what the pipeline needs
 setup-dev: .venv/.ready-dev $(KERNEL) ## install what the tests need, too

@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 Codes = tuple[frozenset[str], ...]  # per dimension, the finest codes covered
 Fact = tuple[int, Codes, float, float]  # release, what it covers, lowest, highest
@@ -96,7 +96,7 @@ def attack(
         known = [np.all([c[d] <= own[d] for d in range(len(own))]) for c, *_ in who]
         for i in np.flatnonzero([not (r & ~np.array(known)).any() for r in rows]):
             low[i] = high[i] = float(truth[rows[i]].sum())
-    matrix = np.array(rows, float)
+    facts_ = Facts(np.array(rows, float), np.array(low), np.array(high), truth, whole)
     exact = below = tried = 0
     for group in groups(facts, blocks, who, present):
         size = truth[group].sum()
@@ -104,9 +104,7 @@ def attack(
             continue
         if 0 < size < threshold:
             tried += 1
-            least, most = interval(
-                group.astype(float), matrix, np.array(low), np.array(high), whole
-            )
+            least, most = facts_.interval(group.astype(float), threshold)
             exact += most - least < 0.5
             below += bool(least >= 1 and most < threshold)
     return Recovered(tried, exact, below)
@@ -131,24 +129,43 @@ def groups(facts: list[Fact], blocks: Any, who: Any, present: list[Any]) -> Iter
             yield group
 
 
-def interval(aim: Any, matrix: Any, low: Any, high: Any, whole: bool) -> tuple[float, float]:
-    """Return the least and the most a group can hold, in whole children if asked."""
-    ends = []
-    for sense in (1.0, -1.0):
-        equal, least, most = low == high, np.isfinite(low), np.isfinite(high)
-        told = linprog(
-            sense * aim,
-            np.vstack([matrix[most & ~equal], -matrix[least & ~equal]]),
-            np.concatenate([high[most & ~equal], -low[least & ~equal]]),
-            matrix[equal], low[equal], method="highs",
+class Facts:
+    """All that is told, and every whole table found on the way that agrees with it."""
+
+    def __init__(self, matrix: Any, low: Any, high: Any, truth: Any, whole: bool) -> None:
+        """Start with the truth: the one table that surely agrees."""
+        self.matrix, self.low, self.high, self.whole = matrix, low, high, whole
+        self.tables = truth[None, :]
+
+    def interval(self, aim: Any, threshold: int) -> tuple[float, float]:
+        """Return the least and the most a group can hold, as far as it takes to judge it.
+
+        Two tables that agree with everything told, of which one has nobody or many in the
+        group, show that the group is not known; no programme needs to be solved then.
+        """
+        for sense in (0.0, -1.0, 1.0):
+            if sense:
+                self._solve(sense * aim)
+            told = self.tables @ aim
+            least, most = told.min(), told.max()
+            if most - least >= 0.5 and (least < 1 or most >= threshold):
+                break
+        return float(least), float(most)
+
+    def _solve(self, cost: Any) -> None:
+        told = self._milp(cost, self.matrix, self.low, self.high)
+        if told.x is None:  # a group without end: a thousand more will do
+            far = np.append(self.low, -cost @ self.tables[0] + 1000)
+            rows = np.vstack([self.matrix, -cost])
+            told = self._milp(0 * cost, rows, far, np.append(self.high, np.inf))
+        if told.x is not None:
+            table = np.round(told.x) if self.whole else told.x
+            sums = self.matrix @ table
+            if ((sums >= self.low - 1e-6) & (sums <= self.high + 1e-6)).all():
+                self.tables = np.vstack([self.tables, table])
+
+    def _milp(self, cost: Any, rows: Any, low: Any, high: Any) -> Any:
+        return milp(
+            cost, integrality=np.full(len(cost), int(self.whole)), bounds=Bounds(0, np.inf),
+            constraints=LinearConstraint(rows, low, high), options={"node_limit": 2000},
         )  # fmt: skip
-        ends.append(sense * told.fun if told.status == 0 else -sense * np.inf)
-    if whole and np.isfinite(ends).all():
-        for i, sense in enumerate((1.0, -1.0)):
-            told = milp(
-                sense * aim, integrality=np.ones(len(aim)), bounds=Bounds(0, np.inf),
-                constraints=LinearConstraint(matrix, low, high), options={"node_limit": 2000},
-            )  # fmt: skip
-            if told.status == 0:
-                ends[i] = sense * told.fun
-    return float(ends[0]), float(ends[1])

@@ -2,13 +2,14 @@
 
 python benchmarks/disclosure.py --tables [--shape 25x10 --groups 5 --seeds 0:3
        --mode exact|interval --threshold N --marker-silent --export DIR --peer FILE]
-python benchmarks/disclosure.py --programmes N [--seed S --releases R --outputs K --children C]
-python benchmarks/disclosure.py --cube [--children 16039 --wards 21 --services 25 --ages 6
-       --targets primary|all --threshold N --seed S]
-python benchmarks/disclosure.py --csv FILE --dims a,b --freq col [--hierarchy "region<county"]
+   ... --csv FILE --dims a,b,c --freq col [--hierarchy "region<county" --sum col --top1 col]
+   ... --programmes N [--seed S --releases R --outputs K --children C]
+   ... --cube [--children 16039 --wards 21 --services 25 --ages 6 --targets primary|all]
+   ... --acro --data DIR --peer-python PYTHON [--seeds 0:3]
+   ... --presets | --verify [--ledgers N --root DIR] | --covert   (may stand together)
 
-The attacker of --programmes (benchmarks/attacker.py) shares no code with the gate. The modes
---acro --presets --verify --covert are benchmarks/disclosure_gate.py's. Last line: one JSON object.
+The attacker of --programmes (benchmarks/attacker.py) shares no code with the gate; the
+verifier of --verify shares none with the solver. Last line: one JSON object.
 """
 
 from __future__ import annotations
@@ -25,17 +26,19 @@ import numpy as np
 import pandas as pd
 from scipy.stats import poisson
 
-from leap_eval.disclosure import attack, cells, suppress, targets, witnesses
+from leap_eval.disclosure import attack, cells, magnitude, suppress, targets, witnesses
 from leap_eval.disclosure.declare import ALL, Cube, Output, Release
+from leap_eval.disclosure.rules import preset
 
 DRAW = b"benchmark"
+GATE = ("acro", "presets", "verify", "covert")
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    for mode in ("tables", "cube"):
+    for mode in ("tables", "cube", *GATE):
         parser.add_argument(f"--{mode}", action="store_true")
     parser.add_argument("--programmes", type=int)
     parser.add_argument("--csv", type=Path)
@@ -46,35 +49,40 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--mode", choices=["exact", "interval"], default="interval")
     parser.add_argument("--threshold", type=int, default=5)
     parser.add_argument("--marker-silent", action="store_true")
-    parser.add_argument("--export", type=Path)
-    parser.add_argument("--peer", type=Path)
     parser.add_argument("--targets", choices=["primary", "all"], default="all")
     for name, size in (("children", 0), ("wards", 21), ("services", 25), ("ages", 6)):
         parser.add_argument(f"--{name}", type=int, default=size)
-    for name in ("releases", "outputs"):
-        parser.add_argument(f"--{name}", type=int, default=0)
-    for name in ("dims", "freq", "hierarchy"):
-        parser.add_argument(f"--{name}")
+    for name, size in (("releases", 0), ("outputs", 0), ("ledgers", 200)):
+        parser.add_argument(f"--{name}", type=int, default=size)
+    for name in ("dims", "freq", "hierarchy", "sum", "top1"):
+        parser.add_argument(f"--{name}", default="")
+    for name in ("export", "peer", "data", "peer-python"):
+        parser.add_argument(f"--{name}", type=Path)
+    parser.add_argument("--root", type=Path, default=Path.cwd())
     return parser.parse_args()
 
 
 def main() -> None:
-    if {"--acro", "--presets", "--verify", "--covert"} & set(sys.argv):
-        import disclosure_gate
-
-        disclosure_gate.main()
-        return
     told = arguments()
+    answer: dict[str, Any] = {}
     if told.programmes:
         import programmes
 
-        answer = programmes.run(told)
-    elif told.cube:
-        answer = cube(told)
-    elif told.csv:
-        answer = from_csv(told)
-    else:
-        answer = tables(told)
+        answer |= programmes.run(told)
+    if any(getattr(told, mode) for mode in GATE):
+        import disclosure_gate
+
+        answer |= disclosure_gate.run(told)
+    if told.cube:
+        answer |= cube(told)
+    if told.csv:
+        answer |= from_csv(told)
+    if told.tables:
+        answer |= tables(told)
+    if not answer:
+        sys.exit(
+            "name a mode: --tables --csv --programmes --cube --acro --presets --verify --covert"
+        )
     print(json.dumps(answer))
 
 
@@ -110,33 +118,48 @@ def declared(counts: Any, groups: int) -> Release:
 
 
 def solved(
-    release: Release, told: argparse.Namespace, groups: bool = False
+    release: Release, told: argparse.Namespace, groups: bool = False, sums: Any = None
 ) -> tuple[dict[str, Any], Any, Any]:
     """Protect a release's tables; return the figures, the problem and the pattern."""
     n = told.threshold
     need = targets.Need(n, n, n) if told.mode == "interval" else targets.Need(n, 0, 1)
     problem = cells.collect([release], marker=0.0 if told.marker_silent else 1.0)
     found, first = targets.targets(problem, need, groups), targets.primary(problem, need)
+    beside = ()
+    if sums is not None:
+        parts = [sums[c].to_numpy(float)[atoms(problem, release)] for c in ("sum", "top1")]
+        # A file tells of the largest part alone: nothing is known of the second.
+        told_of = magnitude.amounts(problem, *parts, 0 * parts[1], first, preset("exact"))
+        first, beside = told_of.first, (told_of,)
     began = time.process_time()
-    pattern = suppress.suppress(problem, found, first, suppress.Effort(), DRAW)
+    pattern = suppress.suppress(problem, found, first, suppress.Effort(), DRAW, beside)
     seconds = time.process_time() - began
     ends = intervals(problem, targets.targets(problem, need, False), pattern.withheld)
-    inner = (
-        problem.cells.sum(axis=1).A1
-        if hasattr(problem.cells.sum(axis=1), "A1")
-        else np.asarray(problem.cells.sum(axis=1)).ravel()
-    )
+    inner = np.asarray(problem.cells.sum(axis=1)).ravel()
     finest = (inner == 1) & (problem.truth > 0)
-    shown = problem.truth[finest & ~pattern.withheld].sum() / problem.truth[finest].sum()
+    shown = problem.truth[finest & ~pattern.withheld].sum() / max(problem.truth[finest].sum(), 1)
     figures = {
         "cells": len(problem.truth), "primary": int(first.sum()), "targets": len(found),
         "suppressed": int(pattern.withheld.sum()), "method": pattern.method,
         "optimal": pattern.method == "optimal", "bound": round(pattern.bound, 3),
         "gap": round(pattern.gap, 4), "seconds": round(seconds, 2), "lps": pattern.asked,
         "exact": int(sum(h - lo < 1e-6 for lo, h in ends)),
-        "below": int(sum(h < n for _, h in ends)), "mass_shown": round(float(shown), 4),
+        "below": int(sum(h < n for _, h in ends)),
+        "mass_shown": round(float(shown), 4) if finest.any() else None,
     }  # fmt: skip
     return figures, problem, pattern
+
+
+def atoms(problem: Any, release: Release) -> Any:
+    """Return the row of the cube that each atom is: no table tells two finest codes as one."""
+    cube = release.cubes["c"]
+    at = {
+        key: i
+        for i, key in enumerate(
+            cube.counts[list(cube.dimensions)].itertuples(index=False, name=None)
+        )
+    }
+    return [at[tuple(codes[0] for _, codes in label[2])] for label in problem.labels]
 
 
 def intervals(problem: Any, found: Any, withheld: Any) -> list[tuple[float, float]]:
@@ -238,23 +261,18 @@ def cube(told: argparse.Namespace) -> dict[str, Any]:
 
 
 def from_csv(told: argparse.Namespace) -> dict[str, Any]:
-    frame = pd.read_csv(told.csv, dtype=str, sep=None, engine="python")
-    dims = told.dims.split(",")
-    count = pd.to_numeric(frame[told.freq], errors="coerce")
-    if count.isna().any():
-        print(f"{int(count.isna().sum())} markers are unknown cells: left out", file=sys.stderr)
-    frame = frame[count.notna()].assign(children=count.dropna().astype(int))
-    up: dict[str, str] = dict([told.hierarchy.split("<")[::-1]]) if told.hierarchy else {}
-    finest = [d for d in dims if d not in up.values()]
-    nodes: dict[str, dict[str, tuple[str, ...]]] = {}
-    for d in finest:
-        nodes[d] = {c: (c,) for c in sorted(frame[d].unique())} | {ALL: ()}
-        if d in up:
-            for area, inside in frame.groupby(up[d])[d]:
-                nodes[d][f"{up[d]} {area}"] = tuple(sorted(inside.unique()))
-    counts = frame.groupby(finest, as_index=False)["children"].sum()
-    release = Release("r", (Output("t", "c", nodes),), {"c": Cube(counts, tuple(finest))})
-    return {"file": told.csv.name, **solved(release, told)[0]}
+    import disclosure_csv
+
+    if not (told.dims and told.freq):
+        sys.exit("--csv needs --dims a,b and --freq col")
+    try:
+        release, counts, facts = disclosure_csv.read(
+            told.csv, told.dims, told.freq, told.hierarchy, sum=told.sum, top1=told.top1
+        )
+    except disclosure_csv.RefusedError as refused:
+        sys.exit(str(refused))
+    sums = counts[["sum", "top1"]] if told.sum and told.top1 else None
+    return {"file": told.csv.name, **facts, **solved(release, told, sums=sums)[0]}
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """The gate measured: presets, the verifier, covert outputs, and ACRO side by side.
 
---presets: every count from 0 to 200 under every preset against what its body publishes.
---verify: the verifier on the release of this workspace, and on sound and tampered ledgers.
---covert: 50 outputs that would carry rows out, 100 ordinary ones.
---acro: ACRO's flags reproduced; small cells that leave ACRO exactly known, and none of ours.
-Prints one JSON line last.
+presets: every count from 0 to 200 under every preset against what its body publishes.
+verify: the verifier on the release of this workspace, and on sound and tampered ledgers.
+covert: 50 outputs that would carry rows out, 100 ordinary ones.
+acro: ACRO's flags reproduced; small cells that leave ACRO exactly known, and none of ours.
+`benchmarks/disclosure.py` is the door.
 """
 
 from __future__ import annotations
@@ -451,32 +451,17 @@ def _ordinary(draw: random.Random) -> list[tuple[str, dict]]:
     return made
 
 
-def main() -> None:
-    """Measure what is asked for and print one JSON line."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    for mode in ("acro", "presets", "verify", "covert", "quick"):
-        asked.add_argument(f"--{mode}", action="store_true")
-    asked.add_argument("--data", type=Path, help="the folder with nursery.arff and test_data.dta")
-    asked.add_argument("--peer-python", type=Path, help="an interpreter that has acro 1.0.2")
-    asked.add_argument("--seeds", default="0:3", help="tables of each shape, FROM:TO")
-    asked.add_argument("--seed", type=int, default=1)
-    asked.add_argument("--ledgers", type=int, default=200)
-    asked.add_argument("--root", type=Path, default=Path.cwd(), help="a workspace with a release")
-    told = asked.parse_args()
-    every = not (told.acro or told.presets or told.verify or told.covert)
+def run(told: argparse.Namespace) -> dict:
+    """Measure what is asked for."""
     made: dict = {}
-    if told.presets or every:
+    if told.presets:
         made |= presets()
-    if told.covert or every:
+    if told.covert:
         made |= covert(told.seed)
-    if told.verify or every:
-        made["verify"] = verified(told.root, 8 if told.quick or every else told.ledgers, told.seed)
+    if told.verify:
+        made["verify"] = verified(told.root, told.ledgers, told.seed)
     if told.acro:
         able = told.data and told.peer_python
         seeds = range(*map(int, told.seeds.split(":")))
         made["acro"] = acro(told.peer_python, told.data, seeds) if able else None
-    print(json.dumps(made))
-
-
-if __name__ == "__main__":
-    main()
+    return made

@@ -158,6 +158,7 @@ RIDDLE = base64.b64encode(b"rk1_abcdefgh 2019-04-11").decode()
         (lambda p: p.quality("notes", [{**ROW, "value": "0.123456"}], why="reach"), "significant"),
         (lambda p: p.quality("notes", [{**ROW, "trial": RIDDLE}], why="reach"), "no code"),
         (lambda p: p.quality("notes", [{**ROW, "measure": "leverage"}], why="reach"), "measure"),
+        (lambda p: p.quality("notes", [{**ROW, "measure": "p90"}], why="reach"), "measure"),
         (lambda p: p.figure("wards", table="wards", kind="reach_map"), "no declared table"),
         (lambda p: p.figure("wards", table="reach", kind="scatter"), "kind must be one of"),
         (lambda p: p.figure("wards", table="reach", kind="reach", colours=["#01e2f3"]), "colours"),

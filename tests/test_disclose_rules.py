@@ -136,12 +136,6 @@ def test_a_sum_smaller_than_its_parts_is_an_error_of_the_cube():
         magnitude.dominated([10], [9], [8], preset("exact"))
 
 
-def test_a_percentile_needs_ten_children_on_either_side():
-    assert magnitude.percentile_ok(100, 0.1, preset("exact"))
-    assert not magnitude.percentile_ok(99, 0.1, preset("exact"))
-    assert not magnitude.percentile_ok(10_000, 1.0, preset("exact"))
-
-
 def test_all_or_none_of_a_group_is_a_class_disclosure():
     told = magnitude.classes([0, 5, 40, 3], [40, 40, 40, 0], preset("exact"))
     assert told.tolist() == [True, False, True, False]

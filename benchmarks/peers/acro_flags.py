@@ -1,6 +1,6 @@
 """What ACRO says of tables: runs in an environment of its own, reads JSON, writes JSON.
 
-ACRO pins pandas below ours, so `benchmarks/disclosure_gate.py --acro` calls this file with
+ACRO pins pandas below ours, so `benchmarks/disclosure.py --acro` calls this file with
 another interpreter (`make bench-acro` builds it). In: {"threshold", "tables": [{"name", "rows",
 "columns", "values" or null, "how", "suppress"}]}. Out: {name: {"flags", "shown"}}.
 """

@@ -6,7 +6,7 @@ the way is kept: a pool of possible tables clears most targets before a programm
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import highspy
@@ -21,6 +21,7 @@ from leap_eval.errors import DisclosureError
 TINY = 1e-6
 FAR = 1e5  # no atom moves further: keeps every programme bounded
 POOL = 1500
+BYTES = 2.5e8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,27 +43,46 @@ class Open:
     low: Bound
 
 
-@dataclass(slots=True)
 class Pool:
-    """Possible tables as moves away from the truth, the latest kept; and what each moves."""
+    """Possible tables as moves away from the truth, the latest kept; and what each moves.
 
-    moves: list[tuple[Floats, Floats]] = field(default_factory=list)  # (cells,), (targets,)
+    The first is the truth itself, which every page allows.
+    """
 
-    def add(self, cells: Floats, targets: Floats) -> None:
-        """Keep a table; the oldest goes when there are too many."""
-        self.moves.append((cells, targets))
-        del self.moves[:-POOL]
+    def __init__(self, cells: int, targets: int) -> None:
+        """Start with the truth alone."""
+        self._most = int(min(POOL, max(BYTES / (8 * (cells + targets + 1)), 2)))
+        self._cells, self._targets = np.zeros((64, cells)), np.zeros((64, targets))
+        self._many, self._next = 1, 1
 
-    def reach(self, low: Floats, high: Floats, targets: int) -> tuple[Floats, Floats]:
-        """Return how far up and down the tables that respect these intervals move each target."""
-        up, down = np.zeros(targets), np.zeros(targets)
-        if self.moves:
-            cells = np.array([c for c, _ in self.moves])
-            fits = np.flatnonzero(((cells >= low - TINY) & (cells <= high + TINY)).all(axis=1))
-            moved = np.array([self.moves[i][1] for i in fits])
-            if len(moved):
-                up, down = np.maximum(moved.max(axis=0), 0), np.minimum(moved.min(axis=0), 0)
-        return up, down
+    def add(self, cells: Floats, targets: Floats) -> int:
+        """Keep a table and return its place; the oldest goes when there are too many."""
+        at = self._next
+        if at == len(self._cells):
+            more = min(len(self._cells), self._most)
+            self._cells = np.vstack([self._cells, np.zeros((more, len(cells)))])
+            self._targets = np.vstack([self._targets, np.zeros((more, len(targets)))])
+        self._cells[at], self._targets[at] = cells, targets
+        self._many = max(self._many, at + 1)
+        self._next = at + 1 if at + 1 < self._most else 1
+        return at
+
+    def fits(self, low: Floats, high: Floats) -> Bools:
+        """Tell which tables respect these intervals of the cells' moves."""
+        cells = self._cells[: self._many]
+        fits: Bools = ((cells >= low - TINY) & (cells <= high + TINY)).all(axis=1)
+        return fits
+
+    def furthest(self, fits: Bools, targets: Ints) -> tuple[Ints, Ints]:
+        """Return which of the fitting tables moves each target furthest up, and down."""
+        places = np.flatnonzero(fits)
+        told = self._targets[np.ix_(places, targets)]
+        return places[told.argmax(axis=0)], places[told.argmin(axis=0)]
+
+    def move(self, at: Ints, targets: Ints) -> Floats:
+        """Return how far the tables at these places move their targets."""
+        moved: Floats = self._targets[at, targets]
+        return moved
 
 
 class Attacker:
@@ -79,7 +99,10 @@ class Attacker:
             if insider is None
             else np.flatnonzero(targets.rows @ (~problem.own[insider]) > 0)
         )
-        self.pool = Pool()
+        self.pool = Pool(len(problem.truth), len(targets))
+        # The tables that clear each target; 0, the truth, clears none.
+        self._most = np.zeros(len(targets), np.int64)
+        self._least = np.zeros(len(targets), np.int64)
         self.asked = 0
         self._cells, self._atoms = problem.cells.shape
         self._cost = np.zeros(self._atoms)
@@ -142,44 +165,49 @@ class Attacker:
 
     def opened(self, most: int | None = None, first: Ints | None = None) -> list[Open]:
         """Return the targets that can be pinned down under the pattern set, at most so many."""
-        found, problem = self.targets, self.problem
-        up, down = self.pool.reach(
-            self._low - problem.truth, self._high - problem.truth, len(found)
-        )
-        order = self.aims if first is None else _first(first, self.aims)
         unsafe: list[Open] = []
-        for q in order:
-            if _far(found, q, up[q], down[q]):
+        left = self._uncleared()
+        told = np.isin(left, [] if first is None else first)
+        for q in [*left[told], *left[~told]]:
+            if self._clear(q):
                 continue
-            high = self._ask(q, 1.0, up, down)
-            if _far(found, q, up[q], down[q]):
+            high = self._ask(q, 1.0)
+            if self._clear(q):
                 continue
-            low = self._ask(q, -1.0, up, down)
-            if not _far(found, q, up[q], down[q]):
+            low = self._ask(q, -1.0)
+            if not self._clear(q):
                 unsafe.append(Open(int(q), high, low))
                 if most is not None and len(unsafe) >= most:
                     break
         return unsafe
 
-    def _ask(self, q: int, sense: float, up: Floats, down: Floats) -> Bound:
-        row = self.targets.rows[q]
-        told = self.bound(row, sense)
+    def _uncleared(self) -> Ints:
+        """Return the targets that no table met so far clears under the pattern set."""
+        truth, aims = self.problem.truth, self.aims
+        fits = self.pool.fits(self._low - truth, self._high - truth)
+        for at in (self._most, self._least):
+            at[~fits[at]] = 0
+        left = aims[~self._clear(aims)]
+        self._most[left], self._least[left] = self.pool.furthest(fits, left)
+        still: Ints = left[~self._clear(left)]
+        return still
+
+    def _clear(self, q: Any) -> Any:
+        found = self.targets
+        up, down = (self.pool.move(at[q], q) for at in (self._most, self._least))
+        return (found.truth[q] + up >= found.upper[q] - TINY) & (up - down >= found.width[q] - TINY)
+
+    def _ask(self, q: int, sense: float) -> Bound:
+        told = self.bound(self.targets.rows[q], sense)
         move = told.table - self.problem.atoms
-        cells, targets = self.problem.cells @ move, self.targets.rows @ move
-        self.pool.add(cells, targets)
-        np.maximum(up, targets, out=up)
-        np.minimum(down, targets, out=down)
+        moved, every = self.targets.rows @ move, np.arange(len(self.targets))
+        at = self.pool.add(self.problem.cells @ move, moved)
+        # What stood in this place before clears nothing any more.
+        for kept in (self._most, self._least):
+            kept[kept == at] = 0
+        self._most[moved > self.pool.move(self._most, every)] = at
+        self._least[moved < self.pool.move(self._least, every)] = at
         return told
-
-
-def _first(first: Ints, aims: Ints) -> Ints:
-    told = [q for q in first if q in set(aims.tolist())]
-    return np.array([*told, *np.setdiff1d(aims, told)], dtype=np.int64)
-
-
-def _far(found: Targets, q: int, up: float, down: float) -> bool:
-    enough = found.truth[q] + up >= found.upper[q] - TINY
-    return bool(enough and up - down >= found.width[q] - TINY)
 
 
 def _programme(problem: Problem) -> Any:

@@ -44,7 +44,7 @@ class Problem:
     shown: Floats  # (cells, 2): the interval a reader has when the cell is shown
     hidden: Floats  # (cells, 2): and when it is withheld
     fixed: NDArray[np.int8]  # FREE, SHOWN or WITHHELD
-    few: Bools  # too few families, whatever the count
+    few: Bools  # too few families or partners, whatever the count
     weights: Floats  # what withholding costs
     ties: Any  # CSR, facts x atoms: each row sums to 0
     atoms: Floats  # (atoms,) true counts
@@ -88,7 +88,7 @@ def collect(
     releases: Sequence[Release],
     marker: float = 1.0,
     zeros: bool = True,
-    families: int = 1,
+    units: tuple[int, int] = (1, 1),
     insiders: Mapping[str, Own] | None = None,
     always_show: frozenset[Key] = frozenset(),
     secret: frozenset[Key] = frozenset(),
@@ -96,8 +96,8 @@ def collect(
     """Collect every cell of every release; the last is to be solved, the others bind.
 
     `marker` is the least a withheld cell may hold: 1 where `zeros` are shown, for then the
-    marker says "not zero". A cell of fewer than `families` families is sensitive. Of a
-    `secret` cell not even "none" may be told: its marker says nothing.
+    marker says "not zero". A cell of fewer families, or partners, than `units` is sensitive. Of
+    a `secret` cell not even "none" may be told: its marker says nothing.
     """
     for release in releases:
         for output in release.outputs:
@@ -112,7 +112,7 @@ def collect(
     atoms = cliques.atoms(found)
     rows = _Rows()
     for number in range(len(releases)):
-        _release(rows, releases, number, found, atoms, parts, families)
+        _release(rows, releases, number, found, atoms, parts, units)
     told = np.concatenate(rows.rows) if rows.rows else np.array([], np.int32)
     ends = np.cumsum([0, *(len(r) for r in rows.rows)])
     shape = (len(rows.keys), len(atoms.count))
@@ -173,7 +173,7 @@ def _release(
     found: Sequence[Clique],
     atoms: Atoms,
     parts: Mapping[tuple[str, str], Parts],
-    families: int,
+    units: tuple[int, int],
 ) -> None:
     release, last = releases[number], number == len(releases) - 1
     for output in release.outputs:
@@ -181,7 +181,7 @@ def _release(
             size = int(np.prod(found[clique].shape))
             within = (matrix @ atoms.incidence(clique, number, size)).tocsr()
             within.sort_indices()
-            few = matrix @ found[clique].families[number] < families
+            few = _few(matrix, found[clique], number, units)
             for i, key in enumerate(keys):
                 if key in output.skip:
                     continue
@@ -190,6 +190,13 @@ def _release(
                 row = rows.add((release.name, *key), columns, told, last and bool(few[i]))
                 if last:
                     rows.names[key] = row
+
+
+def _few(matrix: Any, clique: Clique, number: int, units: tuple[int, int]) -> Bools:
+    """Tell which cells hold too few families, or partners, whatever the count of children."""
+    most = sparse.csr_matrix(matrix).multiply(clique.partners[number]).max(axis=1)
+    few: Bools = matrix @ clique.families[number] < units[0]
+    return few | (most.toarray().ravel() < units[1])
 
 
 def _tables(

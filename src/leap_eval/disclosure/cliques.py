@@ -21,6 +21,7 @@ from leap_eval.errors import DisclosureError
 
 Axis = tuple[str, str]  # (dimension, "") or (membership dimension, one of its codes)
 USED = ("not_used", "used")
+MANY = 1e6  # partners, where a cube does not tell them
 BOTH = np.array([[1, 0], [0, 1], [1, 1]], bool)
 # Cube, service, the finest codes by dimension, used or not, first and last release.
 Label = tuple[str, str, tuple[tuple[str, tuple[str, ...]], ...], str, int, int]
@@ -55,6 +56,7 @@ class Clique:
     shape: tuple[int, ...]
     counts: dict[int, Floats]  # release -> (cells,)
     families: dict[int, Floats]
+    partners: dict[int, Floats]  # the most that any finest code's children come from
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,18 +145,21 @@ def build(releases: Sequence[Release], parts: dict[tuple[str, str], Parts]) -> l
     found: dict[tuple[str, str], Clique] = {}
     for number, release in enumerate(releases):
         for name in sorted({o.cube for o in release.outputs}):
-            for code, axes, counts, families in _split(release.cubes[name], parts):
+            for code, axes, *told in _split(release.cubes[name], parts):
                 shape = tuple(_size(release.cubes[name].population, a, parts) for a in axes)
                 clique = found.setdefault(
                     (name, code),
-                    Clique(name, release.cubes[name].population, axes, shape, {}, {}),
+                    Clique(name, release.cubes[name].population, axes, shape, {}, {}, {}),
                 )
                 if clique.axes != axes:
                     raise DisclosureError(
                         f"results/cubes/{name}: its dimensions differ from an earlier release's; "
                         "give the cube a new name"
                     )
-                clique.counts[number], clique.families[number] = counts, families
+                for kept, sums in zip(
+                    (clique.counts, clique.families, clique.partners), told, strict=True
+                ):
+                    kept[number] = sums
     return list(found.values())
 
 
@@ -164,13 +169,16 @@ def _size(population: str, axis: Axis, parts: dict[tuple[str, str], Parts]) -> i
 
 def _split(
     cube: Cube, parts: dict[tuple[str, str], Parts]
-) -> Iterator[tuple[str, tuple[Axis, ...], Floats, Floats]]:
+) -> Iterator[tuple[str, tuple[Axis, ...], Floats, Floats, Floats]]:
     table, member = cube.counts, cube.membership
     told = table["children"].to_numpy(float)
     plain = [d for d in cube.dimensions if d != member]
     at = [table[d].map(parts[cube.population, d].part).to_numpy(int) for d in plain]
     sizes = [parts[cube.population, d].size for d in plain]
     weights = [told, (table["families"] if "families" in table else table["children"]).to_numpy()]
+    partners = (
+        table["partners"].to_numpy(float) if "partners" in table else np.full(len(told), MANY)
+    )
     rest: list[Axis] = [(d, "") for d in plain]
     for code in sorted(table[member].unique()) if member else [""]:
         rows = (table[member] == code).to_numpy() if member else np.ones(len(table), bool)
@@ -181,7 +189,9 @@ def _split(
             axes.append((member, code))
         flat = np.ravel_multi_index([p[rows] for p in places], shape) if places else 0
         sums = [np.bincount(flat, w[rows], int(np.prod(shape))).astype(float) for w in weights]
-        yield code, tuple(axes), sums[0], sums[1]
+        most = np.zeros(int(np.prod(shape)))
+        np.maximum.at(most, flat, partners[rows])
+        yield code, tuple(axes), sums[0], sums[1], most
 
 
 def atoms(cliques: Sequence[Clique]) -> Atoms:

@@ -147,20 +147,25 @@ def _problem(releases: list[Release], rules: Rules, own: Own) -> tuple[Problem, 
         releases,
         marker=rules.marker[0],
         zeros=rules.zero == "show",
-        families=rules.units.families,
+        units=(rules.units.families, rules.units.partners),
         insiders={p: {"service": codes} for p, codes in own.items()},
         always_show=frozenset(k for k in keys if set(k[1:]) <= set(always)),
         secret=frozenset(known.secret(outputs, rules)),
     )
     problem = known.summed(known.rounded(problem, rules), rules, outputs)
     problem, more = known.class_cells(problem, rules, outputs)
+    problem = known.weighted(problem, rules)
     return problem, known.joined(targets.targets(problem, known.need(rules)), more)
 
 
 def effort(rules: Rules) -> Effort:
     """Return how long to search, in the words of the solver."""
     said = rules.effort
-    return Effort(said.lp_rounds, said.mip_rounds, said.mip_nodes, boxes=said.boxes)
+    most = said.exact_cells.flat, said.exact_cells.deep
+    return Effort(
+        said.lp_rounds, said.mip_rounds, said.mip_nodes, exact_cells=most, boxes=said.boxes,
+        abort_after_s=said.abort_after_s,
+    )  # fmt: skip
 
 
 def _texts(

@@ -86,6 +86,14 @@ def _inside(key: Key, output: Output) -> list[Key]:
     return [] if overlap else [(key[0], *codes) for codes in product(*sides)]
 
 
+def weighted(problem: Problem, rules: Rules) -> Problem:
+    """Return the problem with what withholding each cell costs, margins apart."""
+    said, n = rules.weights, np.maximum(problem.truth, 1)
+    cost = {"one": np.ones(len(n)), "log": np.log1p(n), "count": n}[said.cell]
+    margin = np.array([ALL in key[2:] for key in problem.keys], bool)
+    return replace(problem, weights=np.where(margin, said.margin, 1.0) * cost)
+
+
 def secret(outputs: Sequence[Output], rules: Rules) -> Iterator[Key]:
     """Yield the cells of sensitive classes: of them even a zero tells something of everybody."""
     said = rules.class_disclosure

@@ -7,6 +7,7 @@ from typing import Any
 
 import highspy
 import numpy as np
+from scipy import sparse
 
 from leap_eval.disclosure.attack import quiet
 from leap_eval.disclosure.declare import Bools, Floats, Ints
@@ -19,7 +20,7 @@ class Cuts:
     def __init__(self, must: Bools, free: Bools) -> None:
         """Start with none."""
         self.must, self.places = must, np.flatnonzero(free)
-        self.column = np.cumsum(free) - 1
+        self.cells = len(free)
         self.rows: list[tuple[Ints, Floats]] = []
         self._seen: set[bytes] = set()
 
@@ -35,31 +36,14 @@ class Cuts:
                 self._seen.add(sign)
                 self.rows.append((at, told[at]))
 
-    def met(self, pattern: Bools) -> bool:
-        """Tell whether a pattern meets every cut."""
-        x = pattern[self.places]
-        return all(float(told @ x[at]) >= 1 - 1e-7 for at, told in self.rows)
-
-    def cover(self, pattern: Bools, cost: Floats, last: int) -> Bools:
-        """Withhold, greedily, until the last cuts are met: most need per cost first."""
-        x = pattern[self.places].astype(float)
-        rows = self.rows[-last:]
-        left = np.array([1 - told @ x[at] for at, told in rows])
-        while (left > 1e-7).any():
-            score = np.zeros(len(x))
-            for (at, told), need in zip(rows, left, strict=True):
-                if need > 1e-7:
-                    score[at] += np.minimum(told, need) * (1 - x[at])
-            score = np.round(score / cost[self.places], 9)
-            best = int(np.argmax(score))
-            if score[best] <= 0:
-                break
-            x[best] = 1
-            for k, (at, told) in enumerate(rows):
-                left[k] -= told[at == best].sum()
-        kept = pattern.copy()
-        kept[self.places[x > 0.5]] = True
-        return kept
+    def spare(self, pattern: Bools) -> tuple[Any, Floats]:
+        """Return the cuts, a column per cell, and by how much a pattern more than meets each."""
+        ends = np.cumsum([0, *(len(at) for at, _ in self.rows)])
+        at = np.concatenate([np.array([], np.int64), *(at for at, _ in self.rows)])
+        told = np.concatenate([np.array([]), *(told for _, told in self.rows)])
+        shape = (len(self.rows), self.cells)
+        rows = sparse.csr_matrix((told, self.places[at], ends), shape=shape)
+        return rows.tocsc(), rows @ pattern - 1
 
 
 class linear:  # noqa: N801 - reads as a verb where it is used

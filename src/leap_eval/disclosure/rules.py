@@ -47,7 +47,7 @@ class AttackerRules(_Part):
     integer: Literal[True] = True
     known_zeros: Literal[True] = True
     marker_nonzero: Literal[True] = True
-    own_records: int = Field(default=1, ge=1)
+    own_records: Literal[1] = 1
     collude: Literal[True] = True
     insiders: Literal["partners"] = "partners"
     change: Literal["known"] = "known"
@@ -71,12 +71,12 @@ class Dominance(_Part):
 
 
 class Summaries(_Part):
-    """Ratios, percentiles and sums."""
+    """Ratios and sums; percentiles and curves are of no kind that can be declared."""
 
     ratio_decimals: int = Field(default=1, ge=0, le=1)
-    percentile_each_side: Least = "threshold"
+    percentile_each_side: Literal["threshold"] = "threshold"
     extremes: Literal["never"] = "never"
-    events_per_step: Least = "threshold"
+    events_per_step: Literal["threshold"] = "threshold"
     dominance: Dominance = Dominance()
 
 
@@ -96,7 +96,7 @@ class Plots(_Part):
     """Figures are drawn from released tables only."""
 
     source: Literal["tables"] = Field(default="tables", alias="from")
-    min_bin: Least = "threshold"
+    min_bin: Literal["threshold"] = "threshold"
     points: Literal["never"] = "never"
     limits: Literal["declared"] = "declared"
 
@@ -118,7 +118,7 @@ class Markers(_Part):
 
 
 class ExactCells(_Part):
-    """Up to how many cells a table is solved to proven optimality."""
+    """Up to how many cells the best pattern is sought; above, one near the bound will do."""
 
     flat: int = Field(default=2000, ge=0)
     deep: int = Field(default=500, ge=0)

@@ -9,6 +9,9 @@ that there is always an audited incumbent and an honest gap. Effort is counted, 
 from __future__ import annotations
 
 import hashlib
+import math
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +20,7 @@ import numpy as np
 from leap_eval.disclosure.attack import TINY, Attacker, Open, attackers, start
 from leap_eval.disclosure.cells import Problem
 from leap_eval.disclosure.declare import Bools, Floats, Key
+from leap_eval.disclosure.magnitude import Amounts
 from leap_eval.disclosure.master import Cuts, linear, whole
 from leap_eval.disclosure.targets import Targets
 from leap_eval.errors import DisclosureError
@@ -31,6 +35,8 @@ class Effort:
     lp_rounds: int = 60
     mip_rounds: int = 30
     mip_nodes: int = 200_000
+    exact_cells: tuple[int, int] = (2000, 500)  # flat, deep: above, a wider gap will do
+    abort_after_s: float = math.inf  # the only clock: it stops everything, and chooses nothing
     tie_rounds: int = 5
     tie_nodes: int = 100
     gap: float = 0.0
@@ -67,9 +73,13 @@ class Conflict(DisclosureError):  # noqa: N818 - an answer with choices, not a f
 class Search:
     """One search: the attackers, the cuts they gave, and the best audited pattern so far."""
 
-    def __init__(self, problem: Problem, found: Targets, first: Bools, draw: bytes) -> None:
+    def __init__(
+        self, problem: Problem, found: Targets, first: Bools, draw: bytes,
+        most: float = math.inf, beside: Sequence[Amounts] = (),
+    ) -> None:  # fmt: skip
         """Start with what must be withheld; `draw` chooses secretly among equal optima."""
         self.problem, self.found = problem, found
+        self._most, self._ends = most, time.monotonic() + most
         self.must = start(problem, first)
         self.free = problem.free & ~self.must
         self.cost = problem.weights
@@ -78,6 +88,7 @@ class Search:
         wish = (draws(problem, draw) + mass) / (4 * max(int(self.free.sum()), 1))
         self.secret = problem.weights * (1 + wish)
         self.attackers = attackers(problem, found)
+        self.attackers += [Attacker(sums.problem, sums.found) for sums in beside]
         self.cuts = Cuts(self.must, self.free)
         self.best: Bools = self.must | self.free
         self.guide = self.must.astype(float)
@@ -85,6 +96,7 @@ class Search:
 
     def opened(self, x: Floats, reach: float = np.inf, most: int | None = None) -> list[Open]:
         """Return open targets under x, and add what they ask for to the cuts."""
+        self.hurry()
         found: list[Open] = []
         for i, attacker in enumerate(self.attackers):
             attacker.set(x, reach)
@@ -95,6 +107,16 @@ class Search:
                     self.cuts.add(weights, need)
             found += unsafe
         return found
+
+    def hurry(self) -> None:
+        """Stop everything when the time is over: a pattern chosen by the clock is none."""
+        if time.monotonic() > self._ends:
+            more = int((self.best & ~self.must).sum())
+            raise DisclosureError(
+                f"disclosure: effort.abort_after_s {self._most:.0f} is over; nothing is written. "
+                f"The last audited pattern, unproven, withholds {more} cells to protect others; "
+                "lower effort.lp_rounds and mip_rounds, or leave a table out"
+            )
 
     def safe(self, pattern: Bools) -> bool:
         """Tell whether no attacker can pin down a target under a pattern."""
@@ -121,20 +143,33 @@ class Search:
         kept = pattern.copy()
         places = np.flatnonzero(kept & self.free)
         order = np.lexsort((-self.secret[places], -self.cost[places], guide[places]))
+        cuts, spare = self.cuts.spare(kept)
         for i in places[order]:
-            kept[i] = False
-            if not self.cuts.met(kept) or not self.safe(kept):
-                kept[i] = True
+            at = slice(cuts.indptr[i], cuts.indptr[i + 1])
+            needed = cuts.data[at] > spare[cuts.indices[at]] + TINY
+            kept[i] = needed.any()
+            if not kept[i]:
+                kept[i] = not self.safe(kept)
+                if len(self.cuts.rows) > len(spare):
+                    cuts, spare = self.cuts.spare(kept)
+                elif not kept[i]:
+                    spare[cuts.indices[at]] -= cuts.data[at]
         return kept
 
 
 def suppress(
-    problem: Problem, found: Targets, first: Bools, effort: Effort, draw: bytes
-) -> Pattern:
-    """Return a pattern under which no target is open, or raise: an unsafe one never leaves here."""
-    search = Search(problem, found, first, draw)
-    if any(len(g.sets) > 2 for g in problem.groups):
-        effort = replace(effort, gap=max(effort.gap, effort.deep_gap))
+    problem: Problem, found: Targets, first: Bools, effort: Effort, draw: bytes,
+    beside: Sequence[Amounts] = (),
+) -> Pattern:  # fmt: skip
+    """Return a pattern under which no target is open, or raise: an unsafe one never leaves here.
+
+    `beside` are amounts shown in the same cells as the counts, and withheld with them.
+    """
+    search = Search(problem, found, first, draw, effort.abort_after_s, beside)
+    deep = any(len(g.sets) > 2 for g in problem.groups)
+    many = len(problem.truth) > effort.exact_cells[deep]
+    gap = effort.deep_gap if deep else 0.0
+    effort = replace(effort, gap=max(effort.gap, LOOSE if many else gap))
     _possible(search)
     bound = _linear(search, effort)
     bound, proven = _whole(search, effort, bound)
