@@ -15,7 +15,7 @@ from leap_eval.effects.aipw import Floats
 from leap_eval.effects.bands import Bands, banded, clustered
 from leap_eval.effects.checks import Models, stacked_inside
 from leap_eval.effects.contrasts import Contrast
-from leap_eval.effects.problem import Given, Measured, Problem, first_results
+from leap_eval.effects.problem import CHILD, Given, Measured, Problem, first_results
 from leap_eval.settings import Plan
 
 POINTS, MONTHS = 0.05, 1.0
@@ -31,8 +31,9 @@ def companions(measured: Measured, others: Mapping[str, Measured]) -> Measured:
     table = measured.table
     for name, other in others.items():
         if name != measured.outcome:
-            column = other.table.set_index("study_id")["value"].rename(f"also_{name}")
-            table = table.join(column, on="study_id")
+            key = [c for c in CHILD if c in table]
+            column = other.table.set_index(key)["value"].rename(f"also_{name}")
+            table = table.join(column, on=key)
     return Measured(measured.outcome, table)
 
 
