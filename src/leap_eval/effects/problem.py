@@ -34,7 +34,7 @@ class Measured:
     """One outcome's results: `value` per study_id, for the children who could have one."""
 
     outcome: str
-    table: pd.DataFrame  # study_id, draw, value (NaN where not recorded)
+    table: pd.DataFrame  # study_id, draw, value (NaN where not recorded), months: age at it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,12 +119,12 @@ def first_results(
     found = joined.to_pandas().merge(given.table[[*CHILD, "birth_month"]], on=CHILD)
     if rule.levels is not None:
         found["value"] = found["level"].map(rule.levels)
-    inside = _months(found["birth_month"], found["measured_on"]).between(*rule.age)
-    found = found[inside].dropna(subset=["value"])
+    found["months"] = _months(found["birth_month"], found["measured_on"])
+    found = found[found["months"].between(*rule.age)].dropna(subset=["value"])
     first = found["measured_on"] == found.groupby(CHILD)["measured_on"].transform("min")
-    value = found[first].groupby(CHILD)["value"].mean().astype(float)
+    told = found[first].groupby(CHILD)[["value", "months"]].mean().astype(float)
     able = given.table.loc[_able(given.table["birth_month"], rule, as_at), CHILD]
-    return Measured(outcome, able.join(value, on=CHILD))
+    return Measured(outcome, able.join(told, on=CHILD))
 
 
 def _key(measured: Measured) -> list[str]:
