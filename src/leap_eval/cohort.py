@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 from ibis import _
 
+from leap_eval.draws import unmarked
 from leap_eval.store.engine import earliest, settled, turn
 
 if TYPE_CHECKING:
@@ -37,14 +38,15 @@ def cohort(
 ) -> ir.Table:
     """Return one row per child: who they are, whether each trial may count them, their background.
 
-    A value told after time zero is missing, however useful it would be.
+    A value told after time zero is missing, however useful it would be. Where `links` are told
+    by `drawn`, so are the children of every other link draw whom it touches.
     """
     records = _children(persons, links)
     base = settled(_base(records))
     seen = _seen(records, contacts)
     trials = [_trial(records, seen, base, name, plan, as_at) for name in plan.trials]
     joined = reduce(lambda left, right: left.join(right, "study_id"), trials, base)
-    return settled(joined.order_by("study_id"))
+    return settled(unmarked(joined).order_by("draw", "study_id"))
 
 
 def _seen(records: ir.Table, contacts: ir.Table) -> ir.Table:
@@ -57,7 +59,8 @@ def _seen(records: ir.Table, contacts: ir.Table) -> ir.Table:
 
 
 def _children(persons: ir.Table, links: ir.Table) -> ir.Table:
-    who = links.select("record_key", "study_id", "family_id", "link_weight")
+    links = links if "present" in links.columns else links.mutate(present=True)
+    who = links.select("record_key", "study_id", "family_id", "link_weight", "present")
     return settled(persons.filter(_.role == "child").join(who, "record_key"))
 
 
@@ -70,6 +73,7 @@ def _base(records: ir.Table) -> ir.Table:
         imd=earliest(records, "imd_decile"),
         partners=_.partner.nunique(),
         link_weight=_.link_weight.mean(),
+        present=_.present.all(),
     )
     for table in facts.values():
         base = base.left_join(settled(table), "study_id").drop("study_id_right")
@@ -77,8 +81,6 @@ def _base(records: ir.Table) -> ir.Table:
         (_.imd <= 3, "most"), (_.imd <= 6, "middle"), (_.imd > 6, "least"), else_="not_known"
     )
     return base.mutate(
-        draw=ibis.literal(0).cast("int64"),
-        present=ibis.literal(True),
         left_month=ibis.null("date"),
         imd_third=third,
         sex=_.sex.fill_null("not_known"),

@@ -333,6 +333,7 @@ ESTIMATES = Contract(
         "pooled_low": _f("limit of the pulled estimate", null=True),
         "pooled_high": _f("limit of the pulled estimate", null=True),
         "share_missing": _f("share of the variance that gaps add", 0, 1, null=True),
+        "share_links": _f("share of the variance that uncertain links add", 0, 1, null=True),
         "unit": _s("the unit of the estimate", *UNITS),
         "mde80": _f("smallest effect found with power .80", 0, null=True),
         "p": _f("p value", 0, 1, null=True),
