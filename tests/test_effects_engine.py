@@ -12,8 +12,8 @@ from leap_eval.design.amounts import binned
 from leap_eval.effects.additive import toward_additive
 from leap_eval.effects.bands import cautious, of
 from leap_eval.effects.complete import impute
+from leap_eval.effects.ridge import crossed, predicted
 from leap_eval.effects.rubin import pool
-from leap_eval.effects.surface import crossed, predicted
 from leap_eval.weighting import CLOSE, effective, imbalance, tilted
 
 
