@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import ibis
 from ibis import _
 
-from leap_eval.contracts import settled
+from leap_eval.store.engine import settled
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
