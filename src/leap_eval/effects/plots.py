@@ -230,8 +230,14 @@ def _groups(panels: Any, own: pd.DataFrame, services: list[str]) -> None:
         axes.plot(part["estimate"], place, "o", color=POINT, markersize=4)
         axes.axvline(0, color=GREY, linewidth=0.8)
         _plain(axes, len(groups))
-    words = [g.replace("_", " ").replace(":", ": ") for g in groups[::-1]]
+    words = [_group_words(g) for g in groups[::-1]]
     panels[0].set_yticks(range(len(groups)), words, fontsize=8)
+
+
+def _group_words(group: str) -> str:
+    name, _, code = group.partition(":")
+    plain = {"imd_third": "deprivation", "ethnicity_group5": "ethnicity"}.get(name, name)
+    return f"{plain}: {code}".replace("_", " ")
 
 
 def controls(table: pd.DataFrame) -> Figure:
