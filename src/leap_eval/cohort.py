@@ -230,7 +230,7 @@ def known_chart(shares: pd.DataFrame) -> Any:
     figure, axes = plt.subplots(figsize=(7.2, 1.2 + 0.4 * len(wide)))
     axes.imshow(wide.to_numpy(), vmin=0, vmax=1, cmap="Blues", aspect="auto")
     axes.set_xticks(
-        range(wide.shape[1]), [c.replace("_", " ") for c in wide], rotation=60, ha="right"
+        range(wide.shape[1]), [str(c).replace("_", " ") for c in wide], rotation=60, ha="right"
     )
     axes.set_yticks(range(len(wide)), list(wide.index))
     for i, row in enumerate(wide.to_numpy()):
