@@ -156,7 +156,9 @@ def _family(own: pd.DataFrame) -> dict[str, float | None]:
         "joint_coverage_areas": by_world["area"].all().mean(),
         "false_alarm": nulls.groupby("world")["real"].any().mean() if len(nulls) else None,
         "power": own.loc[~own["null"], "real"].mean(),
-        "power_at_mde": _realised(own),
+        "power_at_mde": _realised(own, own["mde80"]),
+        "power_at_14": _realised(own, 0.14),
+        "power_at_20": _realised(own, 0.20),
         "fdr": by_world.apply(_false_share, include_groups=False).mean(),
         "any_false": by_world.apply(lambda t: bool((t["found"] & t["null"]).any())).mean(),
     }
@@ -175,9 +177,9 @@ def _false_share(own: pd.DataFrame) -> float:
     return float((own["found"] & own["null"]).sum() / max(own["found"].sum(), 1))
 
 
-def _realised(own: pd.DataFrame) -> float:
-    """The power at the printed smallest effect, were the truth moved to it: by the estimates."""
-    moved = own["estimate"] - own["truth"] + own["mde80"]
+def _realised(own: pd.DataFrame, size: pd.Series | float) -> float:
+    """The power of the joint band for a truth of this size: each truth is moved to it."""
+    moved = own["estimate"] - own["truth"] + size
     return float((moved > own["crit"] * own["se"]).mean())
 
 
