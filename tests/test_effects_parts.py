@@ -22,7 +22,7 @@ from leap_eval.effects import (
 )
 from leap_eval.effects.bands import clustered, critical_value
 from leap_eval.effects.problem import merged
-from leap_eval.effects.surface import ridge
+from leap_eval.effects.ridge import ridge
 from leap_eval.errors import PlanError
 from leap_eval.reference.wording import wording
 

@@ -10,9 +10,10 @@ import numpy as np
 from leap_eval.effects.aipw import ArmMeans, Floats, arm_means
 from leap_eval.effects.bands import clustered
 from leap_eval.effects.contrasts import Contrast, influences
+from leap_eval.effects.mix import mixed
 from leap_eval.effects.problem import Problem
 from leap_eval.effects.rubin import Pooled, pool
-from leap_eval.effects.surface import Background, background, ridge_surfaces
+from leap_eval.effects.surface import Background, Lines, background, lines
 from leap_eval.effects.trees import grown, tree_surfaces
 from leap_eval.errors import PlanError
 
@@ -105,7 +106,7 @@ def _passes(
         dealt = asked.repeat(repeat)
         x = np.hstack([parts.filled[number % len(parts.filled)], parts.marks])
         given = background(parts.names, x, dealt)
-        line, rank = ridge_surfaces(dealt, given)
+        line = lines(dealt, given)
         if repeat not in trees:
             models = grown(dealt, x, seed)
             trees[repeat] = models, tree_surfaces(dealt, x, models, everyone)
@@ -115,12 +116,16 @@ def _passes(
             models, tree = trees[repeat]
             tree = tree.copy()
             tree[gaps] = tree_surfaces(dealt, x, models, gaps)
-        yield repeat, given, _surfaces(asked, line, tree), rank
+        told = surfaces(asked.y, line, tree, parts.weight[repeat])
+        yield repeat, given, told, line.rank
 
 
-def _surfaces(asked: Problem, line: Floats, tree: Floats) -> dict[str, Floats]:
-    tree = np.where(np.isnan(tree), line, tree)
-    if set(np.unique(asked.y[asked.recorded])) <= {0.0, 1.0}:
-        line, tree = np.clip(line, 0, 1), np.clip(tree, 0, 1)
-    level = np.full_like(line, float(np.nanmean(asked.y)))
-    return {"mixed": (line + tree) / 2, "ridge": line, "boosted": tree, "none": level}
+def surfaces(y: Floats, line: Lines, tree: Floats, weight: Floats) -> dict[str, Floats]:
+    """Put the outcome models side by side with their mix; sets without trees take the ridge."""
+    tree = np.where(np.isnan(tree), line.curved, tree)
+    models = np.stack([line.curved, line.straight, tree])
+    if set(np.unique(y[~np.isnan(y)])) <= {0.0, 1.0}:
+        models = np.clip(models, 0, 1)
+    level = np.full_like(tree, float(np.nanmean(y)))
+    mix = mixed(y, models, weight)
+    return {"mixed": mix, "ridge": models[0], "boosted": models[2], "none": level}

@@ -9,7 +9,7 @@ from leap_eval.effects.aipw import Bools, Floats
 from leap_eval.effects.problem import Problem
 from leap_eval.effects.surface import patterns
 
-ROUNDS, RATE, LEAVES, LEAF = 200, 0.05, 8, 20
+ROUNDS, RATE, LEAVES, LEAF = 100, 0.1, 8, 20
 # Scanned pairs and amounts are many and told apart by small differences: ridge alone.
 GROWN = ("combination", "service")
 
