@@ -216,7 +216,7 @@ def test_a_service_that_background_alone_decides_is_told_as_no_conclusion():
 
 def test_a_model_that_has_not_converged_stops_with_its_place_and_no_estimate(monkeypatch):
     world = effects_world.draw(19, children=1500)
-    real = sweep.ridge_surfaces
-    monkeypatch.setattr(sweep, "ridge_surfaces", lambda *a: (real(*a)[0] * np.nan, 1))
+    real = sweep.mixed
+    monkeypatch.setattr(sweep, "mixed", lambda *a: real(*a) * np.nan)
     with pytest.raises(PlanError, match="effects: a model has not converged"):
         estimated(world)
