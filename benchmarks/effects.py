@@ -2,6 +2,7 @@
 
 `--worlds N` simulated worlds (`--quarter complete|missing|unrecorded`, `--no-scan`,
 `--adversarial`), `--pretend N` pretend LEAPs (stages 03 to 06 on clean tables and true links),
+`--traps --seeds A:B` (traps.py),
 `--ihdp DIR` of ihdp_npci_*.csv, `--acic DIR` of x.csv and zymu_*.csv; `--vs doubleml` puts the
 reference beside ours in the same process, one BLAS thread. Progress on stderr, one JSON line last.
 Estimators see treatment, covariates and observed outcome only.
@@ -29,10 +30,16 @@ import effects_world
 import ibis
 import numpy as np
 import pandas as pd
+import traps
+from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
 from leap_eval import cohort, design, effects, exposure
 from leap_eval.agreements import load_programme
+from leap_eval.effects.additive import pulled
+from leap_eval.effects.contrasts import contrasts
+from leap_eval.effects.fit import Fit, fit
+from leap_eval.effects.problem import problem
 from leap_eval.settings import load_plan
 from leap_eval.synthetic import draw, planted, tables
 from leap_eval.synthetic.potential import truth_table
@@ -53,20 +60,40 @@ def world(seed: int, children: int, kind: argparse.Namespace) -> pd.DataFrame:
     plan = drawn.plan
     if kind.no_scan:
         plan = plan.model_copy(update={"pairs": plan.pairs.model_copy(update={"scan": False})})
-    made = design.run(plan, drawn.cohort, drawn.exposure, 2015)
-    given = effects.Given(made.table, made.discovery.to_dict("records"))
-    told = effects.Measured("score", made.table[["study_id"]].merge(drawn.outcome, how="left"))
+    made = effects_reference.designed(plan, drawn, 3, ("combination", "service", "pair"))
+    asked = problem(plan, *effects_reference.question(made, drawn))
     ask = {
         "combination": lambda p: drawn.combination(tuple(p)),
         "service": lambda p: drawn.service(*p),
         "pair_named": lambda p: drawn.synergy(*p),
         "pair_scan": lambda p: drawn.synergy(*p),
     }
-    found = effects.run(plan, given, told).estimates.query("subgroup == 'all'")
-    found = found[found["family"].isin(ask)]
+    found = _estimated(fit(plan, asked, contrasts(plan, asked), "points", 2015), tuple(ask))
     parts = [c.split(" + ") for c in found["contrast"]]
     truth = [ask[f](p) for f, p in zip(found["family"], parts, strict=True)]
     return found.assign(truth=truth, world=seed)
+
+
+def _estimated(told: Fit, families: tuple[str, ...]) -> pd.DataFrame:
+    """Return the estimates of some families with their bands, without checks and grades."""
+    tables = []
+    for name in families:
+        kept = (i for i, c in enumerate(told.listed) if c.family == name)
+        if not (places := list(kept)):
+            continue
+        band, area = told.bands(places, 0.95), told.areas(places, 0.95)
+        columns = {
+            "family": name,
+            "contrast": [told.listed[i].name for i in places],
+            **{k: getattr(band, k) for k in ("estimate", "se", "crit", "low", "high")},
+            "band_low": band.band_low, "band_high": band.band_high,
+            "area_low": area.band_low, "area_high": area.band_high,
+            "mde80": (band.crit + 0.84) * band.se,
+            "p": 2 * norm.sf(np.abs(band.estimate) / band.se),
+        }  # fmt: skip
+        tables.append(pd.DataFrame(columns | pulled(told, places, band)))
+    table = pd.concat(tables, ignore_index=True)
+    return table.assign(q=effects.benjamini_hochberg(table["p"].to_numpy(float)))
 
 
 def leap(seed: int, children: int) -> pd.DataFrame:
@@ -129,7 +156,9 @@ def _family(own: pd.DataFrame) -> dict[str, float | None]:
         "joint_coverage_areas": by_world["area"].all().mean(),
         "false_alarm": nulls.groupby("world")["real"].any().mean() if len(nulls) else None,
         "power": own.loc[~own["null"], "real"].mean(),
-        "power_at_mde": _realised(own),
+        "power_at_mde": _realised(own, own["mde80"]),
+        "power_at_14": _realised(own, 0.14),
+        "power_at_20": _realised(own, 0.20),
         "fdr": by_world.apply(_false_share, include_groups=False).mean(),
         "any_false": by_world.apply(lambda t: bool((t["found"] & t["null"]).any())).mean(),
     }
@@ -148,9 +177,9 @@ def _false_share(own: pd.DataFrame) -> float:
     return float((own["found"] & own["null"]).sum() / max(own["found"].sum(), 1))
 
 
-def _realised(own: pd.DataFrame) -> float:
-    """The power at the printed smallest effect, were the truth moved to it: by the estimates."""
-    moved = own["estimate"] - own["truth"] + own["mde80"]
+def _realised(own: pd.DataFrame, size: pd.Series | float) -> float:
+    """The power of the joint band for a truth of this size: each truth is moved to it."""
+    moved = own["estimate"] - own["truth"] + size
     return float((moved > own["crit"] * own["se"]).mean())
 
 
@@ -170,12 +199,15 @@ def public(
         if given.vs:
             others.append(effects_reference.two_arms(one, unit))
         print(one.name, file=sys.stderr)
+    if not rows:
+        raise SystemExit(f"{mode}: no file could be read")
     told = {"mode": mode, "n": len(rows), **_summary(pd.DataFrame(rows))}
     if others:
         names = others[0]
         told["reference"] = {k: _summary(pd.DataFrame([o[k] for o in others])) for k in names}
         best = min(v["mean_error"] for v in told["reference"].values())
-        told["ratio"] = {"error": told["mean_error"] / best}
+        plain = told["reference"].get("statsmodels aipw", {}).get("cpu_s", np.nan)
+        told["ratio"] = {"error": told["mean_error"] / best, "cpu": told["cpu_s"] / plain}
     return told
 
 
@@ -189,7 +221,7 @@ def _summary(rows: pd.DataFrame) -> dict[str, float]:
         "bias": rows["error"].mean(),
         "mean_error": rows["error"].abs().mean(),
         "mean_error_sd": rows["error"].abs().std(ddof=1) / np.sqrt(len(rows)),
-        "coverage": rows["covered"].mean(),
+        "coverage": rows["covered"].astype(float).mean(),
         "cpu_s": rows["cpu_s"].mean(),
     }
 
@@ -204,11 +236,17 @@ def main() -> None:
     ask.add_argument("--quarter", choices=("complete", "missing", "unrecorded"), default="complete")
     ask.add_argument("--no-scan", action="store_true")
     ask.add_argument("--adversarial", action="store_true")
+    ask.add_argument("--traps", action="store_true", help="null and trap worlds: traps.py")
+    ask.add_argument("--seeds", default="3000:3003", help="of --traps, A:B")
     ask.add_argument("--within", type=float, default=np.inf, help="begin no world after S seconds")
     ask.add_argument("--vs", choices=("doubleml",), default="")
     ask.add_argument("--seed", type=int, default=1)
     ask.add_argument("--children", type=int, default=15_000)
     given = ask.parse_args()
+    if given.traps:
+        sys.argv = [sys.argv[0], "--seeds", given.seeds, "--children", str(given.children)]
+        traps.main()
+        return
     start = time.process_time()
     with threadpool_limits(1):
         if given.ihdp:

@@ -5,6 +5,7 @@ Estimators get treatment, covariates and the observed outcome only.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from leap_eval.effects.problem import Arms, Problem
 from leap_eval.effects.sweep import Parts, standard, swept
 from leap_eval.effects.weights import stacked_weights
 from leap_eval.settings import parse_plan, propensity_floor
+
+IHDP_COLUMNS = 30
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,10 @@ def ihdp(folder: Path) -> Iterator[Set]:
         try:
             v = raw.to_numpy(float)
         except ValueError:
-            print(f"{path.name}: not numbers; left out")
+            _left_out(path)
+            continue
+        if v.shape[1] != IHDP_COLUMNS or np.isnan(v).any():
+            _left_out(path)
             continue
         yield Set(path.stem, v[:, 0] > 0, v[:, 1], v[:, 5:], float((v[:, 4] - v[:, 3]).mean()))
 
@@ -52,15 +58,22 @@ def acic(folder: Path) -> Iterator[Set]:
     x = pd.get_dummies(pd.read_csv(folder / "x.csv"), drop_first=True).to_numpy(float)
     for path in files:
         t = pd.read_csv(path)
+        if not {"z", "y0", "y1", "mu0", "mu1"} <= set(t) or len(t) != len(x):
+            _left_out(path)
+            continue
         z = t["z"].to_numpy() > 0
         y = np.where(z, t["y1"], t["y0"]).astype(float)
         yield Set(path.stem, z, y, x, float((t["mu1"] - t["mu0"]).mean()))
 
 
+def _left_out(path: Path) -> None:
+    print(f"{path.name}: not in the form of its set; left out", file=sys.stderr)
+
+
 def _files(folder: Path, shape: str) -> list[Path]:
     files = sorted(folder.glob(shape), key=lambda p: (len(p.name), p.name))
     if not files:
-        raise SystemExit(f"{folder.name}: holds no {shape}")
+        raise SystemExit(f"{folder.name}: holds no {shape}")  # exit code 1
     return files
 
 

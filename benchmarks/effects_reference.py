@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 import time
 import tracemalloc
@@ -24,12 +25,20 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from statsmodels.treatment.treatment_effects import TreatmentEffect
 
 from leap_eval import design, effects
+from leap_eval.design.discover import arm_sets
 from leap_eval.effects import bands
 from leap_eval.effects.contrasts import contrasts
+from leap_eval.effects.fit import fit
 from leap_eval.effects.problem import problem
 from leap_eval.effects.sweep import Parts, standard, swept
+from leap_eval.effects.trees import LEAF, LEAVES, RATE, ROUNDS
 from leap_eval.effects.weights import stacked_weights
 
+OURS = {
+    "max_iter": ROUNDS, "learning_rate": RATE, "max_leaf_nodes": LEAVES, "min_samples_leaf": LEAF,
+    "max_bins": 64, "early_stopping": False, "random_state": 1,
+}  # fmt: skip
+MANY = 40  # columns from which statsmodels' standard errors take minutes: its estimate alone
 TREES = {"max_iter": 200, "learning_rate": 0.05, "max_leaf_nodes": 8, "random_state": 1}
 
 
@@ -39,9 +48,10 @@ def two_arms(one: effects_public.Set, unit: float) -> dict[str, dict[str, float]
     logit = make_pipeline(
         StandardScaler(),
         LogisticRegressionCV(
-            penalty="l1", solver="liblinear", scoring="neg_log_loss", max_iter=2000, cv=5
+            penalty="l1", solver="liblinear", scoring="neg_log_loss", Cs=np.logspace(-3, 0, 7),
+            max_iter=500, tol=1e-3, cv=5,
         ),
-    )
+    )  # fmt: skip
     trees = HistGradientBoostingRegressor(**TREES), HistGradientBoostingClassifier(**TREES)
     told = {
         "doubleml irm boosting": _timed(_irm, one, unit, *trees),
@@ -60,7 +70,7 @@ def _timed(estimator, one: effects_public.Set, unit: float, *learners) -> dict[s
         except (ValueError, np.linalg.LinAlgError):
             return {}
     error = (estimate - one.truth) / unit
-    covered = abs(error) <= 1.959964 * se / unit
+    covered = np.nan if np.isnan(se) else abs(error) <= 1.959964 * se / unit
     return {"error": error, "covered": covered, "cpu_s": time.process_time() - start}
 
 
@@ -76,66 +86,75 @@ def _aipw(one: effects_public.Set) -> tuple[float, float]:
     x = sm.add_constant((one.x - one.x.mean(axis=0)) / np.maximum(one.x.std(axis=0), 1e-9))
     treated = one.treated.astype(int)
     choice = sm.Logit(treated, x).fit(disp=0, maxiter=200)
-    told = TreatmentEffect(sm.OLS(one.y, x), treated, results_select=choice).aipw()
+    model = TreatmentEffect(sm.OLS(one.y, x), treated, results_select=choice)
+    if x.shape[1] > MANY:
+        return float(np.ravel(model.aipw(return_results=False)[0])[0]), np.nan
+    told = model.aipw()
     return float(np.ravel(told.effect)[0]), float(np.ravel(told.sd)[0])
 
 
 def cost(seed: int, children: int) -> dict[str, object]:
     """CPU and memory of one outcome and its combinations: ours, and DoubleML's APOS beside it.
 
-    The reference once with our learners (ridge on squares and products, with trees) and
-    once with cheap ones (ridge alone). Ours on one dealing of the folds, as the reference;
-    and whole: discovery, three dealings, twenty fillings of a gappy background, all checks,
-    against 20 such fits.
+    The same learners (ridge with squares and products, ridge without, boosted trees of the
+    same rounds, a logit) on the same five folds. Ours on one dealing, as the reference; and
+    six outcomes with twenty fillings of a gappy background on three dealings, without the
+    checks that the reference has none of, against 120 such fits.
     """
     world = effects_world.draw(seed, children)
     pairs = world.plan.pairs.model_copy(update={"scan": False, "named": ()})
     plan = world.plan.model_copy(update={"pairs": pairs, "subgroups": ()})
-    x = world.cohort[[c for c in world.cohort if c.startswith("m12_x_")]].to_numpy(float)
-    y = world.outcome.set_index("study_id")["value"].reindex(world.cohort["study_id"]).to_numpy()
-    arm = _design(plan, world, 1).table["arm.m12.combination"].to_numpy()
-    ours, peak = _measured(lambda: _core(plan, world))
+    made = designed(plan, world, 1)
+    cpu, peak = _measured(lambda: _core(plan, world))
     gappy = effects_world.draw(seed, children, missing=0.28)
     start = time.process_time()
-    made = _design(plan, gappy, 3)
-    designed = time.process_time() - start
-    start = time.process_time()
-    effects.run(plan, *_question(made, gappy))
-    filled = time.process_time() - start
-    ridge = make_pipeline(
-        StandardScaler(), PolynomialFeatures(2, include_bias=False), RidgeCV(np.logspace(-2, 4, 8))
-    )
-    both = VotingRegressor([("ridge", ridge), ("trees", HistGradientBoostingRegressor(**TREES))])
-    told = {}
-    for name, learner in (("ridge", ridge), ("ridge and trees", both)):
-        cpu, memory = _measured(lambda learner=learner: _apos(x, y, arm, learner))
-        told[name] = {
-            "cpu_s": cpu, "peak_mib": memory,
-            "cpu_ratio": ours / cpu, "memory_ratio": peak / memory,
-            "six_outcomes_twenty_fillings_ratio": (designed + 6 * filled) / (120 * cpu),
-        }  # fmt: skip
-        print(name, told[name], file=sys.stderr)
-    ours_told = {"one_dealing_cpu_s": ours, "one_dealing_peak_mib": peak}
-    ours_told |= {"design_cpu_s": designed, "twenty_fillings_cpu_s": filled}
-    return {"mode": "cost", "children": children, "seed": seed, **ours_told, "reference": told}
+    dealt = designed(plan, gappy, 3)
+    before = time.process_time()
+    asked = problem(plan, *question(dealt, gappy))
+    fit(plan, asked, contrasts(plan, asked), "points", 2015)
+    six = (before - start) + 6 * (time.process_time() - before)
+    six_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    asked = problem(plan, *question(made, world))
+    arm = made.table["arm.m12.combination"].to_numpy(int)
+    theirs, theirs_peak = _measured(lambda: _apos(asked, arm))
+    return {
+        "mode": "cost", "children": children, "seed": seed, "arms": int(arm.max()) + 1,
+        "cpu_s": cpu, "peak_mib": peak, "six_outcomes_twenty_fillings_cpu_s": six,
+        "six_outcomes_twenty_fillings_resident_mib": six_peak,
+        "reference": {"doubleml apos": {"cpu_s": theirs, "peak_mib": theirs_peak}},
+        "ratio": {
+            "cpu": cpu / theirs, "memory": peak / theirs_peak,
+            "six_outcomes_twenty_fillings_cpu": six / (120 * theirs),
+        },
+    }  # fmt: skip
 
 
-def _design(plan, world, repeats: int):
-    sys.modules["leap_eval.design.run"].REPEATS = repeats
-    return design.run(plan, world.cohort, world.exposure, 2015)
+def designed(plan, world, repeats: int, kinds: tuple[str, ...] = ("combination",)):
+    """Run stage 05 for some kinds of arms only, on so many dealings of the folds."""
+    run = sys.modules["leap_eval.design.run"]
+    kept = run.REPEATS, run.arm_sets, run.amount_sets
+
+    def some(starts, asked):
+        sets, told = arm_sets(starts, asked)
+        return [s for s in sets if s.name.partition(".")[2].partition(":")[0] in kinds], told
+
+    run.REPEATS, run.arm_sets = repeats, some
+    run.amount_sets = lambda *_: ([], pd.DataFrame())
+    try:
+        return design.run(plan, world.cohort, world.exposure, 2015)
+    finally:
+        run.REPEATS, run.arm_sets, run.amount_sets = kept
 
 
-def _question(made, world) -> tuple[effects.Given, effects.Measured]:
-    """Ask for the combinations alone."""
-    sets = made.discovery[made.discovery["set"].str.endswith("combination")]
-    kept = [c for c in made.table if not c.startswith("arm.") or c.endswith("combination")]
-    given = effects.Given(made.table[kept], sets.to_dict("records"))
+def question(made, world) -> tuple[effects.Given, effects.Measured]:
+    """Ask stage 06 about the arms that were designed."""
+    given = effects.Given(made.table, made.discovery.to_dict("records"))
     told = effects.Measured("score", made.table[["study_id"]].merge(world.outcome, how="left"))
     return given, told
 
 
 def _core(plan, world) -> None:
-    asked = problem(plan, *_question(_design(plan, world, 1), world))
+    asked = problem(plan, *question(designed(plan, world, 1), world))
     z = standard(asked.x)
     weight = stacked_weights(asked, z, np.ones(len(asked.y)))
     none = np.zeros((len(asked.y), 0))
@@ -144,22 +163,37 @@ def _core(plan, world) -> None:
     bands.of(done.pooled.theta, done.pooled.total)
 
 
-def _apos(x: np.ndarray, y: np.ndarray, arm: np.ndarray, outcome) -> None:
-    treatment = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
-    data = dml.DoubleMLData(
-        pd.DataFrame(x, columns=[f"x{i}" for i in range(x.shape[1])]).assign(y=y, d=arm), "y", "d"
+def _apos(asked, arm: np.ndarray) -> None:
+    def ridge(*curves):
+        return make_pipeline(StandardScaler(), *curves, RidgeCV(np.logspace(-2, 4, 13)))
+
+    outcome = VotingRegressor(
+        [
+            ("curved", ridge(PolynomialFeatures(2, include_bias=False), StandardScaler())),
+            ("straight", ridge()),
+            ("trees", HistGradientBoostingRegressor(**OURS)),
+        ]
     )
-    levels = [int(a) for a in np.unique(arm)]
-    model = dml.DoubleMLAPOS(data, outcome, treatment, treatment_levels=levels, n_folds=5)
+    treatment = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
+    x = pd.DataFrame(asked.x, columns=[f"x{i}" for i in range(asked.x.shape[1])])
+    data = dml.DoubleMLData(x.assign(y=asked.y, d=arm), "y", "d")
+    model = dml.DoubleMLAPOS(
+        data, outcome, treatment, treatment_levels=[int(a) for a in np.unique(arm)], n_folds=5,
+        draw_sample_splitting=False,
+    )  # fmt: skip
+    rows = np.arange(len(arm))
+    model.set_sample_splitting([[(rows[asked.fold != k], rows[asked.fold == k]) for k in range(5)]])
     model.fit()
     model.bootstrap(n_rep_boot=1000)
 
 
 def _measured(call) -> tuple[float, float]:
-    tracemalloc.start()
+    """Return CPU seconds, and from a second run the peak of what was allocated, in MiB."""
     start = time.process_time()
     call()
     cpu = time.process_time() - start
+    tracemalloc.start()
+    call()
     peak = tracemalloc.get_traced_memory()[1] / 2**20
     tracemalloc.stop()
     return cpu, peak

@@ -1,7 +1,6 @@
 from datetime import date
 
 import ibis
-import pytest
 from test_cohort import ANN, AS_AT, BEN, key, link, person, table
 from test_cohort import contact as visit
 
@@ -70,7 +69,6 @@ def test_an_adults_record_that_moves_touches_the_children_of_both_families():
     assert who(told([*ALL, *adults], (1, "n", AUNT)), 1) == {}
 
 
-@pytest.mark.requirement("R21")
 def test_stages_03_and_04_tell_each_draw_apart_and_leave_the_best_links_alone(root):
     plan, services = load_plan(root), load_programme(root).services
     persons = table(PERSONS, [person("a"), person("b"), person("d")])

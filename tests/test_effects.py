@@ -11,7 +11,8 @@ from threadpoolctl import threadpool_limits
 
 from leap_eval import design, effects
 from leap_eval.contracts import ESTIMATES, check
-from leap_eval.effects import plots
+from leap_eval.effects import plots, sweep
+from leap_eval.errors import PlanError
 from leap_eval.settings import Frozen, plan_hash
 
 PLANS = [effects_world.small_plan(minimum, scan=False) for minimum in (60, 5000)]
@@ -211,3 +212,11 @@ def test_a_service_that_background_alone_decides_is_told_as_no_conclusion():
     assert set(row["check_2"]) == {"fail"}
     assert set(row["grade"]) == {"D"}
     assert told.loc[told["family"] == "service", "estimate"].notna().all()
+
+
+def test_a_model_that_has_not_converged_stops_with_its_place_and_no_estimate(monkeypatch):
+    world = effects_world.draw(19, children=1500)
+    real = sweep.mixed
+    monkeypatch.setattr(sweep, "mixed", lambda *a: real(*a) * np.nan)
+    with pytest.raises(PlanError, match="effects: a model has not converged"):
+        estimated(world)

@@ -12,7 +12,8 @@ from leap_eval.design.amounts import binned
 from leap_eval.effects.additive import toward_additive
 from leap_eval.effects.bands import cautious, of
 from leap_eval.effects.complete import impute
-from leap_eval.effects.ridge import crossed, predicted
+from leap_eval.effects.mix import mixed, shares
+from leap_eval.effects.ridge import crossed, moments, predicted, ridge, solved
 from leap_eval.effects.rubin import pool
 from leap_eval.weighting import CLOSE, effective, imbalance, tilted
 
@@ -143,3 +144,49 @@ def test_no_estimate_is_pulled_further_than_one_standard_error():
     spread = np.diag(np.r_[np.full(12, 0.05**2), np.full(12, 0.01**2)])
     told = toward_additive(estimate, np.zeros(12), spread, 1.0).estimate
     assert np.abs(told - estimate).max() <= 0.05 + 1e-9
+
+
+def three_models(seed, children=400):
+    """Surfaces of one arm: one right, one without half of what matters, one that is noise."""
+    rng = np.random.default_rng(seed)
+    one, two, noise = rng.normal(size=(3, children))
+    return one + two + 0.5 * rng.normal(size=children), np.stack([one + two, one, noise])
+
+
+def test_an_arm_leans_on_the_model_that_predicts_its_own_children_best():
+    y, models = three_models(9)
+    told = shares(y, models, np.ones(400))
+    assert told.sum() == pytest.approx(1)
+    assert told[0] > 0.7 > 0.3 > told[2]
+
+
+@pytest.mark.parametrize("children", [3, 20, 400])
+def test_models_that_say_the_same_share_evenly_however_few_children(children):
+    y, models = three_models(10, children)
+    told = shares(y, np.stack([models[0], models[0] + 1e-12, models[0]]), np.ones(children))
+    assert told == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_few_children_cannot_talk_an_arm_out_of_any_model():
+    y, models = three_models(11, 10)
+    assert shares(y, models, np.ones(10)).min() >= 0.1
+
+
+def test_children_of_other_arms_have_no_say_in_the_mix():
+    y, models = three_models(12)
+    weight = np.zeros((400, 1))
+    weight[:200] = 1.0
+    y_there = np.where(np.arange(400) < 200, y, np.nan)
+    told = mixed(y_there, models[:, :, None], weight)
+    assert np.isfinite(told).all()
+    share = shares(y[:200], models[:, :200], np.ones(200))
+    assert np.allclose(told[:, 0], share @ models)
+
+
+def test_ridge_on_some_columns_is_ridge_that_never_saw_the_others():
+    rng = np.random.default_rng(13)
+    x = rng.normal(size=(300, 5))
+    y = x @ [1.0, 0.5, 0.0, 2.0, -1.0] + rng.normal(size=300)
+    kept = np.array([True, False, True, True, False])
+    told = solved(moments(x, y).only(kept)).among(kept)
+    assert np.allclose(predicted(told, x), predicted(ridge(x[:, kept], y), x[:, kept]))

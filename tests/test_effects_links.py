@@ -31,7 +31,6 @@ def doubtful():
             for i, w in enumerate(drawn)]  # fmt: skip
 
 
-@pytest.mark.requirement("R21")
 def test_planted_effects_stay_inside_joint_bands_when_links_are_uncertain(doubtful):
     inside, errors = [], []
     for world, told in doubtful:

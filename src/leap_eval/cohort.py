@@ -230,7 +230,9 @@ def known_chart(shares: pd.DataFrame) -> Any:
     wide = shares.pivot_table(index="trial", columns="covariate", values="known")
     figure, axes = plt.subplots(figsize=(7.2, 1.2 + 0.4 * len(wide)))
     axes.imshow(wide.to_numpy(), vmin=0, vmax=1, cmap="Blues", aspect="auto")
-    axes.set_xticks(range(wide.shape[1]), list(wide.columns), rotation=60, ha="right")
+    axes.set_xticks(
+        range(wide.shape[1]), [str(c).replace("_", " ") for c in wide], rotation=60, ha="right"
+    )
     axes.set_yticks(range(len(wide)), list(wide.index))
     for i, row in enumerate(wide.to_numpy()):
         for j, share in enumerate(row):
@@ -241,14 +243,33 @@ def known_chart(shares: pd.DataFrame) -> Any:
     return figure
 
 
+STEPS = {
+    "sent_records": "records that partners sent",
+    "linked_children": "children they tell of",
+    "no_birth_month": "no birth month known",
+    "too_young": "too young by the day of the data",
+    "not_seen": f"not seen in the {SEEN_WITHIN} months before",
+    "eligible": "eligible",
+}
+
+
 def flow_chart(steps: pd.DataFrame) -> Any:
-    """Draw the flow of children into the study as bars with their numbers."""
+    """Draw how records become children, and who of them each trial counts or leaves out."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7.2, 0.6 + 0.32 * len(steps)))
-    bars = axes.barh(list(steps["step"])[::-1], list(steps["children"])[::-1])
+    counted = dict(zip(steps["step"], steps["children"], strict=True))
+    trials = sorted({s.split("_")[0] for s in counted} - {"sent", "linked"})
+    order = [s for s in STEPS if s in counted]
+    order += [f"{t}_{s}" for t in trials for s in STEPS if f"{t}_{s}" in counted]
+    words = [STEPS.get(s) or f"{s.split('_')[0]}: {STEPS[s.split('_', 1)[1]]}" for s in order]
+    figure, axes = plt.subplots(figsize=(7.2, 0.6 + 0.32 * len(order)))
+    left_out = [not s.endswith(("records", "children", "eligible")) for s in order]
+    colours = ["0.72" if out else "C0" for out in left_out]
+    bars = axes.barh(range(len(order)), [counted[s] for s in order], color=colours)
     axes.bar_label(bars, fmt="{:,.0f}", padding=3)
-    axes.set_title("Who is counted, and why not")
+    axes.set_yticks(range(len(order)), words)
+    axes.invert_yaxis()
+    axes.set_title("Who is counted (blue), and who is not, and why (grey)", loc="left")
     axes.spines["bottom"].set_visible(False)
     axes.set_xticks([])
     plt.close(figure)

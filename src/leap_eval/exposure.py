@@ -195,6 +195,10 @@ def combinations(wide: ir.Table, children: ir.Table, plan: Plan, partners: int) 
     return reduce(lambda a, b: a.union(b), parts)
 
 
+def _words(service: str) -> str:
+    return service.replace("_", " ")
+
+
 def starts_chart(wide: ir.Table, plan: Plan, trial: str) -> Any:
     """Draw in which month of age each service in play began, with the window marked."""
     import matplotlib.pyplot as plt
@@ -206,11 +210,13 @@ def starts_chart(wide: ir.Table, plan: Plan, trial: str) -> Any:
             month=f"start_{service}"
         )
         table = counted.agg(n=_.count()).order_by("month").to_pandas()
-        axes.plot(table["month"], table["n"], label=service, linewidth=1.4)
+        axes.plot(table["month"], table["n"], label=_words(service), linewidth=1.4)
     axes.axvspan(asked.time_zero, asked.time_zero + plan.months.grace, color="0.88", zorder=0)
     axes.set_title(f"Children by age at their first contact, trial {trial}")
     axes.set_xlabel("months of age")
-    axes.legend()
+    axes.set_ylabel("children in the month")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
     plt.close(figure)
     return figure
 
@@ -228,7 +234,7 @@ def combinations_chart(counted: pd.DataFrame, trial: str, most: int = 15) -> Any
     for x, text in enumerate(table["combination"]):
         rows = [services.index(s) for s in text.split(" + ")]
         dots.plot([x] * len(rows), rows, "o-", color="0.2", markersize=5)
-    dots.set_yticks(range(len(services)), services)
+    dots.set_yticks(range(len(services)), map(_words, services))
     dots.set_xticks([])
     top.set_title(f"Combinations started in the window, trial {trial}")
     plt.close(figure)
@@ -296,7 +302,7 @@ def order_chart(told: ir.Table, fewest: int = 100) -> Any:
     share = grid.div(counts.loc[names].sum(axis=1), axis=0).to_numpy()
     figure, axes = plt.subplots(figsize=(7.2, 6.6))
     axes.imshow(share, cmap="Blues", vmin=0, vmax=0.5)
-    words = [n.replace("_", " ") for n in names]
+    words = [_words(n) for n in names]
     axes.set_xticks(range(len(names)), words, rotation=60, ha="right", fontsize=7)
     axes.set_yticks(range(len(names)), words, fontsize=7)
     for i, row in enumerate(share):

@@ -162,7 +162,7 @@ DRAWS = Contract(
 )
 COHORT = Contract(
     "cohort",
-    "one row per child",
+    "one row per child; of link draws, per child they touch",
     ("study_id", "draw"),
     {
         "study_id": _STUDY,
@@ -190,7 +190,7 @@ COHORT = Contract(
 )
 EXPOSURE = Contract(
     "exposure",
-    "one row per child",
+    "one row per child; of link draws, per child they touch",
     ("study_id", "draw"),
     {"study_id": _STUDY, "draw": whole("link draw", -2, 1000)},
     families=(
@@ -209,7 +209,7 @@ EXPOSURE = Contract(
 )
 DESIGN = Contract(
     "design",
-    "one row per child, all that stage 06 needs besides outcomes",
+    "one row per child (of link draws, per child they touch), all that stage 06 needs but outcomes",
     ("study_id", "draw"),
     {
         "study_id": _STUDY,

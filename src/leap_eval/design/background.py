@@ -53,13 +53,11 @@ def filled(given: Background, inside: npt.NDArray[np.bool_]) -> tuple[list[str],
     means = np.nanmean(given.values[inside], axis=0)
     gap = np.isnan(given.values)
     values = np.where(gap, means, given.values)
-    some = gap[inside].any(axis=0)
-    indicators, first = np.unique(gap[:, some], axis=1, return_index=True)
-    order = np.argsort(first)  # one indicator for covariates that are missing together
-    names = np.array(given.names)[some][first[order]]
-    return [*given.names, *(f"{n}_missing" for n in names)], np.hstack(
-        [values, indicators[:, order].astype(float)]
-    )
+    some = np.flatnonzero(gap[inside].any(axis=0))
+    # One indicator for covariates that are missing together: that of the first of them.
+    first = sorted({gap[:, j].tobytes(): j for j in reversed(some)}.values())
+    names = [f"{given.names[j]}_missing" for j in first]
+    return [*given.names, *names], np.hstack([values, gap[:, first].astype(float)])
 
 
 def terms(names: list[str], values: Floats, inside: npt.NDArray[np.bool_]) -> Floats:

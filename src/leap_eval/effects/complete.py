@@ -16,12 +16,10 @@ def marked(asked: Problem) -> tuple[tuple[str, ...], Floats]:
     gap = np.isnan(asked.x)
     known = np.nan_to_num(asked.x).sum(axis=0) / np.maximum((~gap).sum(axis=0), 1)
     x = np.where(gap, known, asked.x)
-    some = gap.any(axis=0)
-    marks, first = np.unique(gap[:, some], axis=1, return_index=True)
-    order = np.argsort(first)
-    named = np.array(asked.names)[some][first[order]]
-    names = (*asked.names, *(f"{n}_missing" for n in named))
-    return names, np.hstack([x, marks[:, order].astype(float)])
+    some = np.flatnonzero(gap.any(axis=0))
+    first = sorted({gap[:, j].tobytes(): j for j in reversed(some)}.values())
+    names = (*asked.names, *(f"{asked.names[j]}_missing" for j in first))
+    return names, np.hstack([x, gap[:, first].astype(float)])
 
 
 def impute(asked: Problem, seed: int, m: int = FILLINGS) -> Floats:

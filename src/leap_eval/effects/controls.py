@@ -31,13 +31,14 @@ class Control:
 
 
 def controls(
-    plan: Plan, asked: Problem, models: Models, listed: list[Contrast], last: int
+    plan: Plan, asked: Problem, models: Models, listed: list[Contrast], asking: tuple[int, float]
 ) -> tuple[list[str], list[Control]]:
     """Return the verdict of each contrast (C,) and every control with its band.
 
-    `last` is the latest age in months of a result. One band holds over all controls and
-    contrasts of the family: many controls do not mean many false alarms.
+    `asking`: the latest age in months of a result, and the level of the joint band over all
+    controls and contrasts of the family: many controls do not mean many false alarms.
     """
+    last, level = asking
     named, columns = [], []
     for name, x, y in outcomes(plan, asked, models):
         phi = regression(asked, x, y)
@@ -48,7 +49,7 @@ def controls(
         named.append(("starts later", service))
     if not columns:
         return ["not_run"] * len(listed), []
-    told = banded(np.column_stack(columns), asked.family, plan.levels.band)
+    told = banded(np.column_stack(columns), asked.family, level)
     limits = zip(told.estimate, told.low, told.high, told.band_low, told.band_high, strict=True)
     found = [Control(*n, *map(float, v)) for n, v in zip(named, limits, strict=True)]
     return [_verdict(c, found) for c in listed], found

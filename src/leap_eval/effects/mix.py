@@ -36,11 +36,18 @@ def shares(y: Floats, models: Floats, weight: Floats) -> Floats:
     off = y - models  # shares add up to one: so do the errors
     spread = ((models - models.mean(axis=0)) ** 2).mean()
     error = np.einsum("gk,kl,gl->g", grid, (off * w) @ off.T, grid)
-    even = EVEN * spread * ((grid - 1 / len(models)) ** 2).sum(axis=1)
-    best: Floats = grid[int(np.argmin(np.round((error + even) / max(error.max(), 1e-300), 9)))]
+    even = EVEN * spread * _apart(grid)
+    best: Floats = grid[int(np.argmin(np.round((error + even) / max(error.max(), 1e-300), 8)))]
     return best
 
 
 def _grid(models: int) -> Floats:
+    """Return all shares in steps, (G, K), even ones first: they win where all are as good."""
     steps = product(range(STEPS + 1), repeat=models - 1)
-    return np.array([(*s, STEPS - sum(s)) for s in steps if sum(s) <= STEPS]) / STEPS
+    grid: Floats = np.array([(*s, STEPS - sum(s)) for s in steps if sum(s) <= STEPS]) / STEPS
+    return grid[np.argsort(_apart(grid), kind="stable")]
+
+
+def _apart(grid: Floats) -> Floats:
+    told: Floats = ((grid - 1 / grid.shape[1]) ** 2).sum(axis=1)
+    return told

@@ -77,23 +77,31 @@ class Evenness:
     companions: list[dict[str, Any]]
 
 
-def evenness(asked: Problem, models: Models, listed: list[Contrast], level: float) -> Evenness:
+def evenness(
+    asked: Problem, models: Models, listed: list[Contrast], level: float, families: int = 1
+) -> Evenness:
     """Compare arms in share recorded and months observed, and ask who is not recorded.
 
     Arms of 150 children differ by 5 points by chance: a difference counts only where it
-    is that large and its joint band leaves out 0.
+    is that large and its joint band, over all `families` of the outcome, leaves out 0.
     """
-    share, share_off = _uneven(asked, listed, asked.recorded.astype(float), POINTS, level)
+    wide = over(level, families)
+    share, share_off = _uneven(asked, listed, asked.recorded.astype(float), POINTS, wide)
     seen = _months_observed(asked)
     months, months_off = (
         (np.full(len(listed), np.nan), np.zeros(len(listed), int))
         if seen is None
-        else _uneven(asked, listed, seen, MONTHS, level)
+        else _uneven(asked, listed, seen, MONTHS, wide)
     )
     found = _by_companions(asked, models, level)
     worst = max((2 if f["p"] < 1 - level else 0 for f in found), default=0)
     off = np.maximum(np.maximum(share_off, months_off), worst)
     return Evenness(share, months, [("pass", "warn", "fail")[i] for i in off], found)
+
+
+def over(level: float, families: int) -> float:
+    """Return the level at which each family is asked, so that all of them hold at `level`."""
+    return 1 - (1 - level) / max(families, 1)
 
 
 def _uneven(

@@ -195,12 +195,15 @@ def _headline(
     """Run the checks that subgroups have no answer to: 5, 8, 10, 12."""
     places, last = asked
     listed, level = [fit.listed[i] for i in places], plan.levels.band
-    verdicts, told = controls(plan, fit.asked, fit.models, listed, last)
+    # One alarm over all families of an outcome, not one for each.
+    families = len({c.family for c in fit.listed if c.subgroup == "all"})
+    asking = last, recorded.over(level, families)
+    verdicts, told = controls(plan, fit.asked, fit.models, listed, asking)
     tables["controls"] = pd.DataFrame([asdict(t) for t in told])
     worst = np.array([max((abs(t.estimate) for t in told if t.contrast in (c.name, *c.name.split(
         " + "))), default=np.nan) for c in listed])  # fmt: skip
     mean, spread = (v[places] / bands.se for v in found.placebo)
-    even = recorded.evenness(fit.asked, fit.models, listed, level)
+    even = recorded.evenness(fit.asked, fit.models, listed, level, families)
     tables["companions"] = pd.DataFrame(even.companions)
     tables["evenness"] = pd.DataFrame(
         {"contrast": [c.name for c in listed], "recorded": even.recorded, "months": even.months}
