@@ -132,12 +132,12 @@ def _moved(number):
 def test_the_verifier_uses_nothing_but_the_standard_library_numpy_and_scipy():
     own = Path(inspect.getsourcefile(attack))
     named = set()
-    for path in (own, own.with_name("reading.py")):
+    for path in (own, own.with_name("reading.py"), own.with_name("witnessed.py")):
         tree = ast.parse(path.read_text())
         named |= {n.names[0].name for n in ast.walk(tree) if isinstance(n, ast.Import)}
         named |= {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     ours = {n for n in named if n.startswith("leap_eval")}
-    assert ours == {"leap_eval.disclosure", "leap_eval.disclosure.reading"}
+    assert ours <= {"leap_eval.disclosure", "leap_eval.disclosure.reading"}
     roots = {n.partition(".")[0] for n in named - ours}
     assert roots <= set(sys.stdlib_module_names) | {"numpy", "scipy"}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +16,7 @@ from leap_eval.disclosure.cells import Problem
 from leap_eval.disclosure.counted import Counted
 from leap_eval.disclosure.declare import Key, Output, Release
 from leap_eval.disclosure.rules import Rules
-from leap_eval.disclosure.suppress import Conflict, Effort, Pattern
+from leap_eval.disclosure.suppress import Effort, Pattern
 from leap_eval.disclosure.targets import Targets
 from leap_eval.errors import DisclosureError
 
@@ -72,45 +71,43 @@ def solve(
 ) -> Solved:  # fmt: skip
     """Solve all tables at once; where old releases leave no way, outputs declared last yield."""
 
-    def attempt(kept: Sequence[str]) -> Solved:
-        release = Release(name, tuple(o for n in kept for o in tables[n]), told.cubes)
-        failed = tuple(n for n in tables if n not in kept)
-        return _once(release, rules, told, before, draw, own or {}, failed)
+    lines = [_ordered(line) for line in before.lines]
+    earlier = entries.earlier(lines, before.sealed or {}, name)
+
+    def asked(kept: Sequence[str]) -> tuple[Release, Problem, Targets]:
+        release = Release(
+            name, tuple(o for n in tables if n in kept for o in tables[n]), told.cubes
+        )
+        return release, *_problem([*earlier, release], rules, own or {})
 
     kept, failed = list(tables), list[str]()
-    while True:
-        try:
-            solved = attempt(kept)
-            break
-        except Conflict as conflict:
-            if rules.review.on_conflict == "stop" or not kept:
-                raise
-            at_fault = [n for n in kept if {o.id for o in tables[n]} & set(conflict.outputs)]
-            failed.append((at_fault or kept)[-1])
-            kept.remove(failed[-1])
+    while conflict := suppression.blocked(*asked(kept)[1:]):
+        if rules.review.on_conflict == "stop" or not kept:
+            raise conflict
+        at_fault = [n for n in kept if {o.id for o in tables[n]} & set(conflict.outputs)]
+        failed.append((at_fault or kept)[-1])
+        kept.remove(failed[-1])
     # What yielded first may not have been in the way: as few as possible stay out.
     for back in failed[:-1]:
-        with suppress(Conflict):
-            solved = attempt([n for n in tables if n in (*kept, back)])
+        if not suppression.blocked(*asked([*kept, back])[1:]):
             kept.append(back)
-    return solved
+    release, problem, found = asked(kept)
+    failed = [n for n in tables if n not in kept]
+    pattern, shown = _protected(problem, found, rules, draw)
+    texts = _texts(problem, pattern, rules, release.outputs)
+    return Solved(release, rules, told, problem, found, pattern, shown, texts, tuple(failed))
 
 
-def _once(
-    release: Release, rules: Rules, told: Counted, before: Before, draw: bytes, own: Own,
-    failed: tuple[str, ...],
-) -> Solved:  # fmt: skip
-    lines = [_ordered(line) for line in before.lines]
-    earlier = entries.earlier(lines, before.sealed or {}, release.name)
-    problem, found = _problem([*earlier, release], rules, own)
+def _protected(
+    problem: Problem, found: Targets, rules: Rules, draw: bytes
+) -> tuple[Pattern, examples.Witnesses]:
     first = targets.primary(problem, known.need(rules))
     pattern = suppression.suppress(problem, found, first, effort(rules), draw)
     pattern, shown = _whole(problem, found, pattern, rules)
     # The same audit decides, whatever the method: a fresh one, from nothing.
     if attack.audit(problem, found, pattern.withheld):
         raise DisclosureError("disclosure: the last audit found an open group; nothing is released")
-    texts = _texts(problem, pattern, rules, release.outputs)
-    return Solved(release, rules, told, problem, found, pattern, shown, texts, failed)
+    return pattern, shown
 
 
 def _ordered(line: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -45,6 +45,22 @@ class Cuts:
         rows = sparse.csr_matrix((told, self.places[at], ends), shape=shape)
         return rows.tocsc(), rows @ pattern - 1
 
+    def cover(self, pattern: Bools, cost: Floats) -> Bools:
+        """Withhold, greedily, until every cut is met: the most need for the cost first."""
+        cuts, spare = self.spare(pattern)
+        told, left, more = cuts.tocoo(), np.maximum(-spare, 0.0), pattern.copy()
+        while (left > 1e-7).any():
+            worth = np.minimum(told.data, left[told.row])
+            score = np.bincount(told.col, worth, self.cells) / cost
+            score[more] = 0.0
+            best = int(np.argmax(score))
+            if score[best] <= 0:
+                break
+            more[best] = True
+            at = slice(cuts.indptr[best], cuts.indptr[best + 1])
+            left[cuts.indices[at]] = np.maximum(left[cuts.indices[at]] - cuts.data[at], 0.0)
+        return more
+
 
 class linear:  # noqa: N801 - reads as a verb where it is used
     """The relaxed master, solved again and again as cuts come in."""

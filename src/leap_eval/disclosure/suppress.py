@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 
 from leap_eval.disclosure.attack import TINY, Attacker, Open, attackers, start
-from leap_eval.disclosure.cells import Problem
+from leap_eval.disclosure.cells import SHOWN, Problem
 from leap_eval.disclosure.declare import Bools, Floats, Key
 from leap_eval.disclosure.magnitude import Amounts
 from leap_eval.disclosure.master import Cuts, linear, whole
 from leap_eval.disclosure.targets import Targets
 from leap_eval.errors import DisclosureError
 
+MANY = 700  # cells, from which on rounds are dear
 LOOSE = 0.05  # the first whole masters need not be proven: their cuts are as good
 
 
@@ -93,6 +94,8 @@ class Search:
         self.best: Bools = self.must | self.free
         self.guide = self.must.astype(float)
         self.offenders: list[list[int]] = [[] for _ in self.attackers]
+        # Each round asks about every target, and a repair about every cell besides.
+        self.seldom = 1 + (len(problem.truth) // MANY) ** 2
 
     def opened(self, x: Floats, reach: float = np.inf, most: int | None = None) -> list[Open]:
         """Return open targets under x, and add what they ask for to the cuts."""
@@ -131,12 +134,12 @@ class Search:
         if self.price(pattern) < self.price(self.best) - TINY:
             self.best = pattern.copy()
 
-    def repair(self, pattern: Bools, guide: Floats) -> Bools:
-        """Join a pattern with one that is safe, then show again what is not needed.
-
-        Shown first is what the guide wants least; the pattern itself comes last.
-        """
-        return self.prune(self.best | pattern, guide + pattern)
+    def repair(self, pattern: Bools, guide: Floats, most: int) -> Bools:
+        """Withhold more, as the attackers' cuts ask, until all is safe; then show what can be."""
+        while self.opened(pattern.astype(float), most=most):
+            more = self.cuts.cover(pattern, self.secret)
+            pattern = more if (more != pattern).any() else self.must | self.free
+        return self.prune(pattern, guide)
 
     def prune(self, pattern: Bools, guide: Floats) -> Bools:
         """Show again, least wanted first, every cell without which all stays safe."""
@@ -170,7 +173,8 @@ def suppress(
     many = len(problem.truth) > effort.exact_cells[deep]
     gap = effort.deep_gap if deep else 0.0
     effort = replace(effort, gap=max(effort.gap, LOOSE if many else gap))
-    _possible(search)
+    if unsafe := search.opened((search.must | search.free).astype(float)):
+        raise _conflict(problem, unsafe)
     bound = _linear(search, effort)
     bound, proven = _whole(search, effort, bound)
     if proven:
@@ -183,15 +187,22 @@ def suppress(
     return Pattern(search.best, first, cost, bound, gap, method, asked)
 
 
-def _possible(search: Search) -> None:
-    every = search.must | search.free
-    if unsafe := search.opened(every.astype(float)):
-        held = {int(i) for o in unsafe for b in (o.high, o.low) for i in np.flatnonzero(b.duals)}
-        names = search.problem.names.items()
-        # A withheld cell is in the way, too, where its marker says "not zero".
-        outputs = dict.fromkeys(key[0] for key, row in names if row in held)
-        outputs = outputs or dict.fromkeys(key[0] for key, _ in names)
-        raise Conflict(tuple(outputs), tuple(search.problem.keys[i] for i in sorted(held)))
+def blocked(problem: Problem, found: Targets) -> Conflict | None:
+    """Return why not even withholding all that is free protects every target, if so."""
+    every = (problem.fixed != SHOWN).astype(float)
+    unsafe: list[Open] = []
+    for attacker in attackers(problem, found):
+        attacker.set(every)
+        unsafe += attacker.opened()
+    return _conflict(problem, unsafe) if unsafe else None
+
+
+def _conflict(problem: Problem, unsafe: list[Open]) -> Conflict:
+    held = {int(i) for o in unsafe for b in (o.high, o.low) for i in np.flatnonzero(b.duals)}
+    # A withheld cell is in the way, too, where its marker says "not zero".
+    outputs = dict.fromkeys(key[0] for key, row in problem.names.items() if row in held)
+    outputs = outputs or dict.fromkeys(key[0] for key in problem.names)
+    return Conflict(tuple(outputs), tuple(problem.keys[i] for i in sorted(held)))
 
 
 def _linear(search: Search, effort: Effort) -> float:
@@ -205,23 +216,25 @@ def _linear(search: Search, effort: Effort) -> float:
         bound = max(bound, value)
         if not search.opened(x, reach, effort.per_round) or stalled >= 5:
             break
-    # What the fractions touch at all is safe when no fraction helps any more.
-    support = x > TINY
-    search.keep(search.prune(support if search.safe(support) else search.must | search.free, x))
+    # What the fractions touch at all is nearly safe when no fraction helps any more.
+    search.keep(search.repair(x > TINY, x, effort.per_round))
     search.guide = x
     return bound
 
 
 def _whole(search: Search, effort: Effort, bound: float) -> tuple[float, bool]:
     """Solve whole masters with cuts until one is safe; return the bound and whether it is met."""
-    gap = LOOSE
-    for _ in range(effort.mip_rounds):
+    gap, rounds = LOOSE, -(-effort.mip_rounds // search.seldom)
+    for number in range(rounds):
         if _met(search, bound):
             return bound, True
         told = whole(search.cuts, search.cost, gap, effort.mip_nodes)
         bound = max(bound, _rounded(search, told.bound))
         unsafe = search.opened(told.pattern.astype(float), most=effort.per_round)
-        search.keep(search.repair(told.pattern, search.guide) if unsafe else told.pattern)
+        if unsafe and (search.seldom == 1 or number == rounds - 1):
+            search.keep(search.repair(told.pattern, search.guide, effort.per_round))
+        elif not unsafe:
+            search.keep(told.pattern)
         if told.stopped or search.price(search.best) * (1 - effort.gap) <= bound:
             break
         gap = gap if unsafe else 0.0

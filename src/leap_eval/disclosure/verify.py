@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import block_array, csr_array, eye_array, vstack
 
-from leap_eval.disclosure import reading
+from leap_eval.disclosure import reading, witnessed
 from leap_eval.disclosure.reading import Cell, Clique
 
 TINY = 1e-6
@@ -53,15 +53,14 @@ def attack(
         if ends[0] > TINY and ends[1] < bar - TINY:
             recovered.append((place, *ends))
         yield done, len(groups)
-    broken = list(world.doubts(evidence, when)) if evidence else []
+    broken = list(witnessed.doubts(world, evidence, when)) if evidence else []
     return (yield Verdict(len(groups), tuple(recovered), tuple(broken)))
 
 
 def _parts(nodes: list[frozenset[str]]) -> dict[str, int]:
     """Return the part of each code: codes that no cell tells apart are one."""
     signs = {c: tuple(c in n for n in nodes) for c in sorted(frozenset().union(*nodes))}
-    order = sorted(set(signs.values()))
-    return {code: order.index(sign) for code, sign in signs.items()}
+    return {code: sorted(set(signs.values())).index(sign) for code, sign in signs.items()}
 
 
 class World:
@@ -86,23 +85,23 @@ class World:
             shape = [len(self.spans[clique]), *(self._many(clique, a) for a in axes)]
             self.index[clique] = self.size + np.arange(np.prod(shape)).reshape(shape)
             self.size += int(np.prod(shape))
-        rows, self.open = [], []
-        for place, release, clique, sets, low, high in cells:
-            parts = {a: {self.part[clique[0], a][c] for c in told} for a, told in sets.items()}
-            rows.append((self._row(clique, release, parts), low, high))
-            self.open += [(place, rows[-1][0])] if low < high else []
+        rows = [(self._row(c, r, self._parts(c, sets)), a, b) for _, r, c, sets, a, b in cells]
+        self.open = [(cell[0], row) for cell, (row, a, b) in zip(cells, rows, strict=True) if a < b]
         rows += [(tie, 0.0, 0.0) for tie in self._ties()]
         self.facts = vstack([row for row, _, _ in rows], format="csr")
         self.low, self.high = (np.array([row[i] for row in rows]) for i in (1, 2))
+
+    def _parts(self, clique: Clique, sets: dict[str, frozenset[str]]) -> dict[str, set[int]]:
+        return {a: {self.part[clique[0], a][c] for c in told} for a, told in sets.items()}
 
     def _many(self, clique: Clique, axis: str) -> int:
         return max(self.part[clique[0], axis].values()) + 1
 
     def _row(self, clique: Clique, when: Any, sets: dict[str, Any], sign: float = 1.0) -> Any:
         """Return the children of a clique in these parts, present then, as a row over the atoms."""
-        a, b = when if isinstance(when, tuple) else (None, when)
+        a, b = when if isinstance(when, tuple) else (0, -1)
         spans = enumerate(self.spans[clique])
-        told = [i for i, s in spans if (s == when if a is not None else s[0] <= b <= s[1])]
+        told = [i for i, s in spans if s == (a, b) or (a > b and s[0] <= when <= s[1])]
         sides = [sorted(sets.get(a) or range(self._many(clique, a))) for a in self.axes[clique]]
         at = self.index[clique][np.ix_(told, *sides)].ravel()
         return csr_array((np.full(len(at), sign), (np.zeros(len(at), int), at)), (1, self.size))
@@ -142,9 +141,8 @@ class World:
         n, many = self.size, 0 if aims is None else aims.shape[0]
         rows = block_array([[self.facts, None], [aims, -eye_array(many)]]) if many else self.facts
         low, high = np.append(self.low, np.zeros(many)), np.append(self.high, np.full(many, inf))
-        first = np.zeros(n) if gain is None else -gain.toarray().ravel()
         told = milp(
-            np.append(first, -np.ones(many)),
+            np.append(np.zeros(n) if gain is None else -gain.toarray().ravel(), -np.ones(many)),
             integrality=np.append(np.full(n, int(integer)), np.zeros(many)),
             bounds=Bounds(0, np.append(np.full(n, inf), np.full(many, bar))),
             constraints=LinearConstraint(rows, low, high),
@@ -153,40 +151,9 @@ class World:
 
     def left(self, groups: list[Any], bar: float, integer: bool) -> list[tuple[str, Any]]:
         """Return the groups that no table seen so far makes none, or many, children."""
-        while groups:
-            rows = vstack([row for _, row in groups], format="csr")
-            value = rows @ self.table(integer, None, rows, bar)
-            still = [g for g, v in zip(groups, value, strict=True) if TINY < v < bar - TINY]
-            if len(still) == len(groups):
-                break
-            groups = still
-        return groups
-
-    def doubts(self, evidence: Path, when: list[int]) -> Iterator[str]:
-        """Check the witnesses: whole tables that all facts allow, far enough apart."""
-        with np.load(evidence / "witnesses.npz") as kept:
-            told = {name: kept[name] for name in kept.files}
-        at = [self._atom(when, *label) for label in json.loads(told["labels"].tobytes())]
-        tables = np.zeros((len(told["tables"]), self.size + 1))  # the last: in no published table
-        np.add.at(tables.T, at, told["tables"].T)
-        sums = self.facts @ tables[:, : self.size].T
-        if (told["tables"] < 0).any() or told["tables"].dtype.kind != "i":
-            yield "evidence: a witness is no table of children"
-        if ((sums < self.low[:, None] - TINY) | (sums > self.high[:, None] + TINY)).any():
-            yield "evidence: a witness contradicts the pages"
-        for q in np.flatnonzero(~told["open"]):
-            group = told["columns"][told["pointer"][q] : told["pointer"][q + 1]]
-            small, large = (told["tables"][told[n][q], group].sum() for n in ("least", "most"))
-            if large < told["upper"][q] or large - small < told["width"][q]:
-                yield f"evidence: the witnesses of group {q} are too close"
-
-    def _atom(
-        self, when: list[int], cube: str, service: str, parts: Any, side: str, *span: int
-    ) -> int:
-        clique = next((c for c in self.axes if c[1:] == (cube, service)), None)
-        if clique is None:
-            return self.size
-        codes = {d: c[0] for d, c in parts} | {f"={service}": side.partition("_")[0]}
-        where = [self.part[clique[0], a][codes[a]] for a in self.axes[clique]]
-        times = self.spans[clique].index((when[span[0]], when[span[1]]))
-        return int(self.index[clique][(times, *where)])
+        if not groups:
+            return []
+        rows = vstack([row for _, row in groups], format="csr")
+        value = rows @ self.table(integer, None, rows, bar)
+        still = [g for g, v in zip(groups, value, strict=True) if TINY < v < bar - TINY]
+        return still if len(still) == len(groups) else self.left(still, bar, integer)
