@@ -1,6 +1,8 @@
 """The runner on notebooks of its own: what goes in, what comes out, what is refused."""
 
 import json
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -13,6 +15,7 @@ from leap_eval.errors import (
     StageError,
 )
 from leap_eval.pipeline.parameters import declared, parameters
+from leap_eval.pipeline.room import environment
 from leap_eval.pipeline.run import run_stage
 from leap_eval.pipeline.stages import STAGES, stage
 from leap_eval.settings import load_params
@@ -200,6 +203,32 @@ def test_an_item_that_params_does_not_list_is_refused_with_the_list(notebook, wo
 def test_outcomes_are_opened_by_stage_06_and_by_no_stage_before_it():
     before = [s for s in STAGES if s.number < 6 and s.name != "ingest"]
     assert not [r for s in before for r in s.reads if "outcomes" in r]
+
+
+@pytest.mark.parametrize(
+    ("place", "said", "words"),
+    [
+        ("data/extracts/rows.ipynb", "go\n", "is not its own"),
+        ("work/notebooks/08_findings-leap.ipynb", "", "did not end"),
+    ],
+)
+def test_the_maker_of_a_page_opens_no_file_of_another_stage_and_waits_for_the_runners_word(
+    workspace, place, said, words
+):
+    (workspace / place).parent.mkdir(parents=True)
+    (workspace / place).write_text("{}")
+    (workspace / "release").mkdir()
+    (workspace / "release/manifest.json").write_text("{}")
+    room = environment(stage("findings"), "leap", workspace, workspace)
+    outs = [str(workspace / f"release/leap.{kind}") for kind in ("html", "pdf")]
+    command = [sys.executable, "-m", "leap_eval.findings", place, "release", "leap", *outs]
+    told = subprocess.run(
+        command, cwd=workspace, env=room, input=said, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 21
+    assert words in told.stderr
+    assert len(told.stderr.splitlines()) == 1
+    assert not any((workspace / out).exists() for out in outs)
 
 
 def test_the_journal_of_runs_holds_the_clock_so_that_no_result_has_to(notebook):

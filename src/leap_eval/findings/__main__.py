@@ -7,11 +7,13 @@ from pathlib import Path
 
 from leap_eval.errors import LeapError, PageError
 from leap_eval.findings.entry import facts, render
+from leap_eval.pipeline.guard import guard
 from leap_eval.store.files import root, write_bytes
 
 
 def main(notebook: str, home: str, audience: str, html: str, pdf: str) -> None:
     """Render one audience once the runner says that the notebook is there; both files or none."""
+    guard()
     if sys.stdin.readline() != "go\n":
         raise PageError("the notebook did not end; run `dvc repro findings`")
     folder = Path(home)

@@ -1,8 +1,4 @@
-"""The kernel `leap`: quiet, reproducible, guarded.
-
-The guard is a rail with a clear message, not a wall: the wall is the operating
-system's user, the storage rights and, where it can be had, a network namespace.
-"""
+"""The kernel `leap`: quiet, reproducible, guarded."""
 
 from __future__ import annotations
 
@@ -23,6 +19,7 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.formatters import DisplayFormatter
 
 from leap_eval import errors
+from leap_eval.pipeline.guard import guard
 from leap_eval.pipeline.stages import EXPLORE_KERNEL, SHARED
 from leap_eval.store.engine import engine
 
@@ -31,7 +28,6 @@ PSEUDONYM = re.compile(r"\b(?:rk1|sid1|fid1|tk1|pp1)_[a-z2-7]{28}\b")
 HIDDEN = "row-level: not displayed"
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 PR_SET_PDEATHSIG = 1
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 QUIET = {"Date": None, "Creator": None}  # what a drawing would say of its maker
 STAMP = "EXPLORATORY: not checked, not for release"
 WATERMARK = (
@@ -127,30 +123,6 @@ class QuietKernel(IPythonKernel):
     """The IPython kernel with the quiet shell."""
 
     shell_class = QuietShell
-
-
-def guard() -> None:
-    """Refuse connections, other programs, and files of the workspace that are not this stage's."""
-    allowed = tuple(json.loads(os.environ["LEAP_MAY_OPEN"]))
-    home = os.path.realpath(os.environ["LEAP_ROOT"]) + os.sep
-    # Spark's own process answers on this machine's loopback.
-    near = LOOPBACK if os.environ.get("LEAP_ENGINE") == "spark" else ()
-    stage, keys = os.environ["LEAP_STAGE"], os.environ.get("LEAP_KEYS_PLACE")
-    programs = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn")
-
-    def refuse(event: str, args: tuple[Any, ...]) -> None:
-        if event == "open" and isinstance(args[0], (str, bytes)):
-            path = os.path.realpath(os.fsdecode(args[0]))
-            inside = path.startswith(home) and not path[len(home) :].startswith(allowed)
-            if inside or (keys and path.startswith(keys)):
-                place = os.path.relpath(path, home)
-                raise errors.StageError(f"{stage}: {place} is not its own; read through store")
-        elif event == "socket.connect" and isinstance(args[1], tuple) and args[1][0] not in near:
-            raise errors.StageError(f"{stage}: a stage has no network; take the line out")
-        elif event in programs:
-            raise errors.StageError(f"{stage}: a stage starts no program; take the line out")
-
-    sys.addaudithook(refuse)
 
 
 def _fonts() -> None:

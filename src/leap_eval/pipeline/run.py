@@ -206,9 +206,11 @@ def _pages(wanted: Stage, item: str | None, root: Path, room: Path) -> Iterator[
     home = root / "release"
     made = {kind: home / f".findings-{item}.{kind}.part" for kind in ("html", "pdf")}
     command = [sys.executable, "-m", "leap_eval.findings", root / wanted.executed(item), home, item]
+    env = environment(wanted, item, root, room)
+    env["LEAP_MAY_OPEN"] = json.dumps([*json.loads(env["LEAP_MAY_OPEN"]), wanted.executed(item)])
     with subprocess.Popen(
         [str(word) for word in (*command, *made.values())],
-        env=environment(wanted, item, root, room), cwd=root, text=True,
+        env=env, cwd=root, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     ) as maker:  # fmt: skip
 
