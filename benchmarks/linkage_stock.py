@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 import duckdb
@@ -43,7 +44,11 @@ def stock(rows: list[linkage.Rows], told: dict[str, Any]) -> dict[str, Any]:
     for place, frame in enumerate(frames):
         frame["unique_id"], frame["source_dataset"] = frame.pop("id"), f"file_{place}"
     ids = [row["id"] for file in rows for row in file]
-    pairs = _pairs(frames, told["seed"]) if all(map(len, frames)) else _none()
+    try:
+        pairs = _pairs(frames, told["seed"]) if all(map(len, frames)) else _none()
+    except Exception as error:  # noqa: BLE001 - where nothing can be learnt it fails in many ways
+        print(f"stock Splink learnt nothing here ({type(error).__name__})", file=sys.stderr)
+        pairs = _none()
     at = pd.Series(np.arange(len(ids)), index=ids)
     left, right = at[pairs["a"]].to_numpy(np.int64), at[pairs["b"]].to_numpy(np.int64)
     size, all_ids = len(ids), np.arange(len(ids))
