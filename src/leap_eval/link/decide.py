@@ -110,9 +110,11 @@ def _patterns(pairs: pd.DataFrame) -> pd.DataFrame:
         close["close"] |= rows & name & np.isin(named["date"], levels.CLOSE_DATE)
         other = named["forename"] == levels.ELSE
         close["else_forename"] |= rows & other
-        place = np.isin(named["postcode"], ["exact", "missing"])
+        place = np.isin(named["postcode"], ["exact", "near", "sector", "missing"])
         agree = (named["surname"] == "exact") & (named["date"] == "exact") & place
-        close["twin"] |= rows & other & agree
+        # In tier A an initial is all that is left of two names that are nothing alike.
+        unlike = other | (named["forename"] == "initial") if tier == "A" else other
+        close["twin"] |= rows & unlike & agree
     return pd.DataFrame(close, index=pairs.index)
 
 
@@ -142,7 +144,7 @@ def decide(
     edges["probability"] = probability(edges, edges["score"].to_numpy(), prior)
     edges["accepted"] = (person[edges["a"]] == person[edges["b"]]) & (edges["score"] > -5)
     sure = edges["accepted"] & (edges["probability"] >= settings.sure)
-    strict = cluster(edges[sure | edges["barred"]], partner, free)
+    strict = cluster(edges[sure | _apart(edges)], partner, free)
     loose = cluster(edges, partner, free, least=settings.loose)
     return Decision(edges, person, strict, loose, learnt)
 
@@ -208,9 +210,10 @@ def cluster(edges: pd.DataFrame, partner: Ints, free: bool = False, least: float
 
     Two groups have more chances than two records that one pair looks alike: for each doubling of
     the smaller, that pair must be worth a bit more. `free`: as if each record had a partner.
+    A pair that looks more like twins than like one child keeps its groups apart.
     """
-    held = edges[(edges["score"] > least) & ~edges["barred"]]
-    barred = edges[edges["barred"]]
+    apart = _apart(edges)
+    held, barred = edges[(edges["score"] > least) & ~apart], edges[apart]
     person = _components(held, len(partner))
     doubtful = _doubtful(person, held, barred, partner, free)
     root = np.where(doubtful[person], np.arange(len(partner)), person)
@@ -229,6 +232,13 @@ def cluster(edges: pd.DataFrame, partner: Ints, free: bool = False, least: float
             groups[min(i, j)] = [*one, *two]
             root[[*one, *two]] = min(i, j)
     return root
+
+
+def _apart(edges: pd.DataFrame) -> pd.Series:
+    # Tier A cannot tell a nickname from another child's name.
+    twins = edges["twin"] & (edges["score"] <= 0) & (edges["tier"] == "B")
+    told: pd.Series = edges["barred"] | twins
+    return told
 
 
 def _components(edges: pd.DataFrame, records: int) -> Ints:
