@@ -127,6 +127,7 @@ def test_the_best_edge_wins_where_two_records_of_a_partner_want_the_same_one():
             "score": [3.0, 9.0],
             "barred": False,
             "twin": False,
+            "tier": "B",
             "same_partner": False,
         }
     )
