@@ -208,8 +208,8 @@ def assigned(edges: pd.DataFrame, partner: Ints) -> Ints:
 def cluster(edges: pd.DataFrame, partner: Ints, free: bool = False, least: float = 0.0) -> Ints:
     """Join records by their best edges first; two of one partner only by an edge of their own.
 
-    Two groups have more chances than two records that one pair looks alike: for each doubling of
-    the smaller, that pair must be worth a bit more. `free`: as if each record had a partner.
+    Two groups have more chances than two records that one pair looks alike: of m records and at
+    least as many others m squared, so that pair must be worth log2 of that more. `free`: as if each record had a partner.
     A pair that looks more like twins than like one child keeps its groups apart.
     """
     apart = _apart(edges)
@@ -226,7 +226,7 @@ def cluster(edges: pd.DataFrame, partner: Ints, free: bool = False, least: float
         if i == j:
             continue
         one, two = groups.get(i, [i]), groups.get(j, [j])
-        enough = score - least > np.log2(min(len(one), len(two)))
+        enough = score - least > 2 * np.log2(min(len(one), len(two)))
         if enough and _may_join(one, two, None if free else partner, twice, never):
             groups.pop(max(i, j), None)
             groups[min(i, j)] = [*one, *two]
@@ -258,7 +258,7 @@ def _doubtful(
     """Tell which persons cannot be taken as they are: only these are put together edge by edge."""
     size = np.bincount(person, minlength=len(person))
     home = person[held["a"]]
-    weak = held["score"].to_numpy() <= np.log2(size[home] / 2)
+    weak = held["score"].to_numpy() <= 2 * np.log2(size[home] / 2)
     doubtful = np.zeros(len(person), bool)
     doubtful[home[weak]] = True
     a, b = person[barred["a"]], person[barred["b"]]
