@@ -209,8 +209,9 @@ def cluster(edges: pd.DataFrame, partner: Ints, free: bool = False, least: float
     """Join records by their best edges first; two of one partner only by an edge of their own.
 
     Two groups have more chances than two records that one pair looks alike: of m records and at
-    least as many others m squared, so that pair must be worth log2 of that more. `free`: as if each record had a partner.
-    A pair that looks more like twins than like one child keeps its groups apart.
+    least as many others m squared, so that pair must be worth log2 of that more.
+    A pair that looks more like twins than like one child keeps its groups apart. `free`: as if
+    each record had a partner.
     """
     apart = _apart(edges)
     held, barred = edges[(edges["score"] > least) & ~apart], edges[apart]
