@@ -28,7 +28,7 @@ def candidates(nodes: pa.Table, tier: str) -> tuple[Ints, Ints]:
     count, found = len(nodes), np.zeros(0, np.int64)
     plain = {levels.plain(c): nodes[c] for c in nodes.column_names}
     bare = nodes["bare"].to_numpy()
-    for condition, lists in levels.rules(tier):
+    for condition, lists in levels.rules(tier, levels.extras(nodes.column_names)):
         rows = ~nodes["copy"].to_numpy() if "copy" in condition else np.ones(count, bool)
         asked = re.findall(r"l\.(\w+) = r\.(\w+)", condition)
         sides = [_keys(plain, [both[side] for both in asked], lists, rows) for side in (0, 1)]

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from leap_eval.errors import LinkError
 from leap_eval.link import levels
 from leap_eval.tokens import columns
+from leap_eval.tokens.forms import IDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -188,17 +189,18 @@ def _sifted(held: Held, rows: pa.Table, first: Ints, members: pd.DataFrame) -> t
     taken = pa.array(first[profile])
     made: dict[str, Any] = {"node": np.arange(len(profile)), "profile": profile}
     made["copy"] = made["node"] >= len(first)
-    made |= {c: rows[c].combine_chunks().take(taken) for c in rows.column_names}
     # Compounds are asked only where a side has nothing else.
-    tier_a = bool(pc.any(rows["bare"]).as_py())
+    unasked = frozenset[str]() if pc.any(rows["bare"]).as_py() else TIER_A - {*IDS, "g_flp", "flp"}
+    kept = [c for c in rows.column_names if c not in unasked]
+    made |= {c: rows[c].combine_chunks().take(taken) for c in kept}
     for column in columns("AB")[1]:
-        if column in TIER_A and not tier_a:
+        if column in unasked:
             continue
         value = made[VALUE_OF[column]].fill_null(0).to_numpy() if column in VALUE_OF else None
         most = MANY if column in TIER_A else len(profile)
         made[column] = _few(_gathered(held, column, _list).take(taken), value, most)
     crowded = 0
-    for column in TIER_A & set(rows.column_names):
+    for column in TIER_A & made.keys() - set(columns("A")[1]):
         kept = _not_many(made[column].fill_null(0).to_numpy(), MANY)
         crowded += int((~kept).sum())
         made[column] = pc.if_else(pa.array(kept), made[column], pa.scalar(None, pa.int64()))
