@@ -96,7 +96,7 @@ def _estimated(told: Fit, families: tuple[str, ...]) -> pd.DataFrame:
     return table.assign(q=effects.benjamini_hochberg(table["p"].to_numpy(float)))
 
 
-def leap(seed: int, children: int) -> pd.DataFrame:
+def leap(seed: int, children: int, twins: int) -> pd.DataFrame:
     """Take one pretend LEAP through stages 03 to 06 and put the truth beside every estimate."""
     drawn, plan = draw(planted("demo"), seed, children), load_plan(ROOT)
     made = tables(drawn, load_keys(None, "demo"))
@@ -112,9 +112,13 @@ def leap(seed: int, children: int) -> pd.DataFrame:
     found = []
     for outcome in plan.outcomes:
         measured = effects.first_results(outcomes, links, given, plan, (outcome, AS_AT))
-        found.append(effects.run(plan, given, measured).estimates.query("subgroup == 'all'"))
+        found.append(effects.run(plan, given, measured, twins=twins).estimates)
     truth = truth_table(drawn).rename(columns={"estimand": "family", "value": "truth"})
-    asked = pd.concat(found).assign(services=lambda t: t["arms"].str.replace(" + ", "+"))
+    asked = (
+        pd.concat(found)
+        .query("subgroup == 'all'")
+        .assign(services=lambda t: t["arms"].str.replace(" + ", "+"))
+    )
     keys = ["outcome", "trial", "family", "services"]
     return asked.merge(truth[[*keys, "truth"]], on=keys).assign(world=seed)
 
@@ -239,6 +243,7 @@ def main() -> None:
     ask.add_argument("--traps", action="store_true", help="null and trap worlds: traps.py")
     ask.add_argument("--seeds", default="3000:3003", help="of --traps, A:B")
     ask.add_argument("--within", type=float, default=np.inf, help="begin no world after S seconds")
+    ask.add_argument("--twins", type=int, default=0, help="of --pretend: grade A asks for them")
     ask.add_argument("--vs", choices=("doubleml",), default="")
     ask.add_argument("--seed", type=int, default=1)
     ask.add_argument("--children", type=int, default=15_000)
@@ -256,13 +261,15 @@ def main() -> None:
         elif given.vs:
             told = effects_reference.cost(given.seed, given.children)
         else:
-            one = leap if given.pretend else partial(world, kind=given)
+            pretend, kind = partial(leap, twins=given.twins), partial(world, kind=given)
+            one = pretend if given.pretend else kind
             told = worlds(one, given)
     told |= {
         "cpu_total_s": round(time.process_time() - start, 1),
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
-    print(json.dumps(told))
+    # What could not be measured is null: NaN is no JSON.
+    print(json.dumps(json.loads(json.dumps(told), parse_constant=lambda _: None)))
 
 
 if __name__ == "__main__":
