@@ -133,6 +133,10 @@ def worlds(one: Callable[..., pd.DataFrame], given: argparse.Namespace) -> dict[
         told.append(one(number, given.children))
         print(f"world {number}", file=sys.stderr)
     table = pd.concat(told)
+    if given.pretend:  # SDs, risks and points have no common mean
+        table["family"] += ", " + table["unit"].astype(str)
+    else:
+        table["outcome"] = "score"
     error = table["estimate"] - table["truth"]
     table = table.assign(
         error=error,
@@ -150,7 +154,8 @@ def worlds(one: Callable[..., pd.DataFrame], given: argparse.Namespace) -> dict[
 
 
 def _family(own: pd.DataFrame) -> dict[str, float | None]:
-    nulls, by_world = own[own["null"]], own.groupby("world")
+    each = ["world", "outcome"]  # a joint band is that of one outcome
+    nulls, by_world = own[own["null"]], own.groupby(each)
     told = {
         "bias": own["error"].mean(),
         "mean_error": own["wide"].mean(),
@@ -158,7 +163,7 @@ def _family(own: pd.DataFrame) -> dict[str, float | None]:
         "coverage": own["covered"].mean(),
         "joint_coverage": by_world["held"].all().mean(),
         "joint_coverage_areas": by_world["area"].all().mean(),
-        "false_alarm": nulls.groupby("world")["real"].any().mean() if len(nulls) else None,
+        "false_alarm": nulls.groupby(each)["real"].any().mean() if len(nulls) else None,
         "power": own.loc[~own["null"], "real"].mean(),
         "power_at_mde": _realised(own, own["mde80"]),
         "power_at_14": _realised(own, 0.14),
@@ -166,12 +171,14 @@ def _family(own: pd.DataFrame) -> dict[str, float | None]:
         "fdr": by_world.apply(_false_share, include_groups=False).mean(),
         "any_false": by_world.apply(lambda t: bool((t["found"] & t["null"]).any())).mean(),
     }
+    if "grade" in own and len(nulls):
+        told["nulls_graded"] = nulls["grade"].value_counts(normalize=True).to_dict()
     if "pooled" in own and own["pooled"].notna().any():
         told["pooled"] = {
             "mean_error": (own["pooled"] - own["truth"]).abs().mean(),
             "joint_coverage": own.assign(
                 held=own["truth"].between(own["pooled_low"], own["pooled_high"])
-            ).groupby("world")["held"].all().mean(),
+            ).groupby(each)["held"].all().mean(),
             "power": ((own["pooled_low"] > 0) | (own["pooled_high"] < 0))[~own["null"]].mean(),
         }  # fmt: skip
     return told
