@@ -139,7 +139,10 @@ def ours(world: World, plan: Plan, frozen: tuple[Frozen, ...], twins: int) -> ef
     ids = cohort[["study_id"]]
 
     def measured(name: str, dim: str) -> effects.Measured:
-        return effects.Measured(name, ids.assign(value=results(world, dim))[able.to_numpy()])
+        told = ids.assign(
+            value=results(world, dim), months=np.floor(world.latent.age[MEASURE[dim]])
+        )
+        return effects.Measured(name, told[able.to_numpy()])
 
     told = companions(measured(OUTCOME, DIM), {n: measured(n, d) for n, d in ALSO.items()})
     return effects.run(plan, given, told, frozen, twins=twins)
@@ -261,7 +264,7 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--scenarios", nargs="+", default=["null", *FLAG])
     ask.add_argument("--seeds", default="3000:3003")
-    ask.add_argument("--children", type=int, default=8_000)
+    ask.add_argument("--children", type=int, default=15_000)
     ask.add_argument("--twins", type=int, default=0)
     ask.add_argument("--out", type=Path, help="keep a line per world here")
     ask.add_argument("--figure", type=Path, help="draw the worlds kept in --out, and stop")

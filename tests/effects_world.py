@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -231,3 +231,35 @@ def draw(
     outcome = pd.DataFrame({"study_id": ids[seen], "value": y[seen]})
     plan = small_plan(150 if children >= 10_000 else 60, scan=children >= 10_000)
     return World(plan, cohort, exposure, outcome, x, started, b)
+
+
+def with_uncertain_links(
+    world: World, share: float = 0.05, wrong: float = 0.3, draws: int = 20, seed: int = 1
+) -> World:
+    """Make the results of `share` of the children doubtful: two by two they may be exchanged.
+
+    In truth they are with probability `wrong`; the best links say never, a draw says so as
+    often as the truth does. Only children of exchanged pairs stand in a draw.
+    """
+    rng = np.random.default_rng([seed, 5])
+    of = world.outcome.set_index("study_id")["value"].reindex(world.cohort["study_id"]).to_numpy()
+    pairs = rng.permutation(len(of))[: 2 * int(share * len(of) / 2)].reshape(-1, 2)
+
+    def exchanged() -> tuple[np.ndarray, np.ndarray]:
+        turned = pairs[rng.random(len(pairs)) < wrong]
+        told = of.copy()
+        told[turned] = told[turned[:, ::-1]]
+        return told, np.sort(turned.ravel())
+
+    # What is recorded follows the truth, which the best links miss where pairs are exchanged.
+    of = exchanged()[0]
+    tables = [(world.cohort, world.exposure, of)]
+    for number in range(1, draws + 1):
+        told, rows = exchanged()
+        parts = (t.iloc[rows].assign(draw=number) for t in (world.cohort, world.exposure))
+        tables.append((*parts, told[rows]))
+    results = [c[["study_id", "draw"]].assign(value=y) for c, _, y in tables]
+    cohort = pd.concat([c for c, _, _ in tables], ignore_index=True)
+    exposure = pd.concat([e for _, e, _ in tables], ignore_index=True)
+    outcome = pd.concat(results, ignore_index=True)
+    return replace(world, cohort=cohort, exposure=exposure, outcome=outcome)

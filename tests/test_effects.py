@@ -11,7 +11,8 @@ from threadpoolctl import threadpool_limits
 
 from leap_eval import design, effects
 from leap_eval.contracts import ESTIMATES, check
-from leap_eval.effects import plots
+from leap_eval.effects import plots, sweep
+from leap_eval.errors import PlanError
 from leap_eval.settings import Frozen, plan_hash
 
 PLANS = [effects_world.small_plan(minimum, scan=False) for minimum in (60, 5000)]
@@ -181,3 +182,41 @@ def test_a_covariate_that_says_nothing_leaves_the_model():
     cohort = world.cohort.assign(m12_x_parity=np.nan, m12_x_eal=1.0)
     told = estimated(replace(world, cohort=cohort)).estimates
     assert told["estimate"].notna().all()
+
+
+def test_a_negative_control_that_moves_fails_its_check_and_leaves_c_at_most():
+    world = effects_world.draw(17, children=4000)
+    moved = world.cohort["m12_nc_gestation_weeks"] + 1.5 * world.started[:, 2]
+    cohort = world.cohort.assign(m12_nc_gestation_weeks=moved)
+    told = estimated(replace(world, cohort=cohort)).estimates
+    row = told[(told["family"] == "service") & (told["contrast"] == effects_world.SERVICES[2])]
+    row = row[row["subgroup"] == "all"].iloc[0]
+    assert row["check_5"] == "fail"
+    assert row["grade"] in "CND"
+    assert row["band_low"] > 0  # the claim is there, and it is not believed
+
+
+def test_a_service_that_background_alone_decides_is_told_as_no_conclusion():
+    world = effects_world.draw(18, children=4000)
+    first = effects_world.SERVICES[0]
+    alone = world.background["dep"] > np.quantile(world.background["dep"], 0.8)
+    words = [
+        " + ".join([first] * bool(on) + [s for s in word.split(" + ") if s not in (first, "none")])
+        or "none"
+        for on, word in zip(alone, world.exposure["m12_g6_combination"], strict=True)
+    ]
+    start = pd.Series(np.where(alone, 13, None)).astype("Int64")
+    exposure = world.exposure.assign(m12_g6_combination=words, **{f"start_{first}": start})
+    told = check(estimated(replace(world, exposure=exposure)).estimates, ESTIMATES)
+    row = told[(told["family"] == "service") & (told["contrast"] == first)]
+    assert set(row["check_2"]) == {"fail"}
+    assert set(row["grade"]) == {"D"}
+    assert told.loc[told["family"] == "service", "estimate"].notna().all()
+
+
+def test_a_model_that_has_not_converged_stops_with_its_place_and_no_estimate(monkeypatch):
+    world = effects_world.draw(19, children=1500)
+    real = sweep.mixed
+    monkeypatch.setattr(sweep, "mixed", lambda *a: real(*a) * np.nan)
+    with pytest.raises(PlanError, match="effects: a model has not converged"):
+        estimated(world)

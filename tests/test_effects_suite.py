@@ -16,6 +16,7 @@ from leap_eval.agreements import load_programme
 from leap_eval.effects import Effects, facts, hidden, recorded, sheet
 from leap_eval.effects.bands import POINTWISE, Bands
 from leap_eval.effects.contrasts import Contrast
+from leap_eval.effects.controls import late_starts
 from leap_eval.effects.hidden import Leeway, benchmarks, bounds, leeway, robustness_value
 from leap_eval.effects.placebo import placebo
 from leap_eval.effects.problem import Arms, Measured
@@ -181,6 +182,41 @@ def test_other_outcomes_stand_beside_a_result_and_enter_under_their_own_name():
     assert list(told) == ["study_id", "value", "also_words"]
     assert told["also_words"].tolist()[1] == 3.0
     assert np.isnan(told["also_words"][0])
+
+
+def seen_again(slope, seed=14):
+    """One world of arms whose later result is recorded the likelier, the better the first."""
+    rng = np.random.default_rng(seed)
+    asked, _, y, x = set_of_arms(rng)
+    again = rng.random(3000) < 1 / (1 + np.exp(-0.8 - 0.7 * x - slope * (y - 0.5 * x)))
+    later = np.where(again, y + rng.normal(size=3000), np.nan)
+    told = vars(asked) | {"table": pd.DataFrame({"also_later": later}), "family": np.arange(3000)}
+    given_ = SimpleNamespace(x=x[:, None], curved=x[:, None] ** 2)
+    rows = recorded._by_companions(SimpleNamespace(**told), SimpleNamespace(given=given_), 0.95)
+    return {r["way"]: r["p"] for r in rows}
+
+
+def test_a_result_that_goes_with_being_seen_again_is_told_background_alone_is_not():
+    assert seen_again(0.4)["unrecorded there"] < 0.001
+    assert np.mean([seen_again(0.0, seed)["unrecorded there"] < 0.05 for seed in range(40)]) <= 0.1
+
+
+def test_a_start_after_the_childs_own_result_counts_as_too_late_to_have_moved_it():
+    rng = np.random.default_rng(15)
+    asked, _, y, x = set_of_arms(rng)
+    start = np.where(rng.random(3000) < 0.1, 30.0, np.nan)
+    table = pd.DataFrame({"start_a": start, "months": 27.0})
+    told = vars(asked) | {"table": table, "services": ("a",), "trial": "m12"}
+    asked = SimpleNamespace(**told, started=np.zeros((3000, 1), bool))
+    models = SimpleNamespace(given=SimpleNamespace(x=x[:, None], curved=x[:, None] ** 2))
+    plan = SimpleNamespace(trials={"m12": SimpleNamespace(time_zero=12)}, covariates={})
+    ((service, psi),) = late_starts(plan, asked, models, last=33)
+    late = ~np.isnan(start)
+    by_hand = sm.OLS(y / y.std(), np.column_stack([late, np.ones(3000), x, x**2])).fit().params[0]
+    assert service == "a"
+    assert psi.mean() == pytest.approx(by_hand, abs=1e-9)
+    asked.table = table.drop(columns="months")
+    assert late_starts(plan, asked, models, last=33) == []
 
 
 @pytest.mark.parametrize(("standard", "count"), [("target2025", 21), ("record", 13)])

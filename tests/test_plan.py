@@ -89,6 +89,31 @@ def test_a_pair_of_services_that_no_trial_plays_is_refused(raw):
         parse_plan(raw)
 
 
+STRANGE = {
+    "trials.m12.in_play: bowling": lambda p: p["trials"]["m12"]["in_play"].append("bowling"),
+    "covariates.parity.from: shoes": lambda p: p["covariates"]["parity"].update({"from": "shoes"}),
+    "controls.outcomes: shoe_size": lambda p: p["controls"].update(outcomes=["shoe_size"]),
+    "subgroups: star_sign": lambda p: p["subgroups"].append("star_sign"),
+    "outcomes.eyfsp_gld.instrument: old": lambda p: p["outcomes"]["eyfsp_gld"].update(
+        instrument="old"
+    ),
+    "outcomes.bmi_centile.item: joy": lambda p: p["outcomes"]["bmi_centile"].update(item="joy"),
+}
+
+
+def test_every_word_of_a_plan_that_nobody_else_knows_is_told_before_a_row_is_read(root, tmp_path):
+    told = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    for fault in STRANGE.values():
+        fault(told["plan"])
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+    (tmp_path / "programme.yaml").write_bytes((root / "programme.yaml").read_bytes())
+    with pytest.raises(PlanError) as error:
+        load_plan(tmp_path)
+    assert all(place in str(error.value) for place in STRANGE)
+    # An instrument that nobody knows has no items either.
+    assert str(error.value).count("mend the word") == len(STRANGE) + 1
+
+
 def test_a_plan_and_the_list_of_outcomes_must_name_the_same(raw):
     with pytest.raises(PlanError, match="stands in only one"):
         parse_plan(raw, ("asq3_communication",))

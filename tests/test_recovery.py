@@ -116,7 +116,7 @@ def test_the_named_pair_is_told_with_the_sign_it_was_given_or_refused_with_its_r
 
 def test_confounding_that_fools_the_naive_comparison_does_not_fool_ours(root, estimates, truth):
     # Speech therapy works (+.22 SD), and is for children who struggle: users score lower.
-    design = pq.read_table(root / "work/design.parquet").to_pandas()
+    design = pq.read_table(root / "work/design.parquet").to_pandas().query("draw == 0")
     results = pd.concat(
         pq.read_table(p).to_pandas() for p in (root / "work/ingest").glob("*/outcomes.parquet")
     )

@@ -10,6 +10,7 @@ import ibis
 from ibis import _
 
 from leap_eval.contracts import settled
+from leap_eval.draws import unmarked
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -37,14 +38,15 @@ def cohort(
 ) -> ir.Table:
     """Return one row per child: who they are, whether each trial may count them, their background.
 
-    A value told after time zero is missing, however useful it would be.
+    A value told after time zero is missing, however useful it would be. Where `links` are told
+    by `drawn`, so are the children of every other link draw whom it touches.
     """
     records = _children(persons, links)
     base = settled(_base(records))
     seen = _seen(records, contacts)
     trials = [_trial(records, seen, base, name, plan, as_at) for name in plan.trials]
     joined = reduce(lambda left, right: left.join(right, "study_id"), trials, base)
-    return settled(joined.order_by("study_id"))
+    return settled(unmarked(joined).order_by("draw", "study_id"))
 
 
 def _seen(records: ir.Table, contacts: ir.Table) -> ir.Table:
@@ -57,7 +59,8 @@ def _seen(records: ir.Table, contacts: ir.Table) -> ir.Table:
 
 
 def _children(persons: ir.Table, links: ir.Table) -> ir.Table:
-    who = links.select("record_key", "study_id", "family_id", "link_weight")
+    links = links if "present" in links.columns else links.mutate(present=True)
+    who = links.select("record_key", "study_id", "family_id", "link_weight", "present")
     return settled(persons.filter(_.role == "child").join(who, "record_key"))
 
 
@@ -69,6 +72,7 @@ def _base(records: ir.Table) -> ir.Table:
         imd=_.imd_decile.first(order_by=[_.area_on, _.record_key]),
         partners=_.partner.nunique(),
         link_weight=_.link_weight.mean(),
+        present=_.present.all(),
     )
     for table in facts.values():
         base = base.left_join(settled(table), "study_id").drop("study_id_right")
@@ -76,8 +80,6 @@ def _base(records: ir.Table) -> ir.Table:
         (_.imd <= 3, "most"), (_.imd <= 6, "middle"), (_.imd > 6, "least"), else_="not_known"
     )
     return base.mutate(
-        draw=ibis.literal(0).cast("int64"),
-        present=ibis.literal(True),
         left_month=ibis.null("date"),
         imd_third=third,
         sex=_.sex.fill_null("not_known"),
@@ -227,7 +229,9 @@ def known_chart(shares: pd.DataFrame) -> Any:
     wide = shares.pivot_table(index="trial", columns="covariate", values="known")
     figure, axes = plt.subplots(figsize=(7.2, 1.2 + 0.4 * len(wide)))
     axes.imshow(wide.to_numpy(), vmin=0, vmax=1, cmap="Blues", aspect="auto")
-    axes.set_xticks(range(wide.shape[1]), list(wide.columns), rotation=60, ha="right")
+    axes.set_xticks(
+        range(wide.shape[1]), [str(c).replace("_", " ") for c in wide], rotation=60, ha="right"
+    )
     axes.set_yticks(range(len(wide)), list(wide.index))
     for i, row in enumerate(wide.to_numpy()):
         for j, share in enumerate(row):
@@ -238,14 +242,33 @@ def known_chart(shares: pd.DataFrame) -> Any:
     return figure
 
 
+STEPS = {
+    "sent_records": "records that partners sent",
+    "linked_children": "children they tell of",
+    "no_birth_month": "no birth month known",
+    "too_young": "too young by the day of the data",
+    "not_seen": f"not seen in the {SEEN_WITHIN} months before",
+    "eligible": "eligible",
+}
+
+
 def flow_chart(steps: pd.DataFrame) -> Any:
-    """Draw the flow of children into the study as bars with their numbers."""
+    """Draw how records become children, and who of them each trial counts or leaves out."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7.2, 0.6 + 0.32 * len(steps)))
-    bars = axes.barh(list(steps["step"])[::-1], list(steps["children"])[::-1])
+    counted = dict(zip(steps["step"], steps["children"], strict=True))
+    trials = sorted({s.split("_")[0] for s in counted} - {"sent", "linked"})
+    order = [s for s in STEPS if s in counted]
+    order += [f"{t}_{s}" for t in trials for s in STEPS if f"{t}_{s}" in counted]
+    words = [STEPS.get(s) or f"{s.split('_')[0]}: {STEPS[s.split('_', 1)[1]]}" for s in order]
+    figure, axes = plt.subplots(figsize=(7.2, 0.6 + 0.32 * len(order)))
+    left_out = [not s.endswith(("records", "children", "eligible")) for s in order]
+    colours = ["0.72" if out else "C0" for out in left_out]
+    bars = axes.barh(range(len(order)), [counted[s] for s in order], color=colours)
     axes.bar_label(bars, fmt="{:,.0f}", padding=3)
-    axes.set_title("Who is counted, and why not")
+    axes.set_yticks(range(len(order)), words)
+    axes.invert_yaxis()
+    axes.set_title("Who is counted (blue), and who is not, and why (grey)", loc="left")
     axes.spines["bottom"].set_visible(False)
     axes.set_xticks([])
     plt.close(figure)

@@ -236,7 +236,7 @@ DRAWS = Contract(
 )
 COHORT = Contract(
     "cohort",
-    "one row per child",
+    "one row per child; of link draws, per child they touch",
     ("study_id", "draw"),
     {
         "study_id": _STUDY,
@@ -264,7 +264,7 @@ COHORT = Contract(
 )
 EXPOSURE = Contract(
     "exposure",
-    "one row per child",
+    "one row per child; of link draws, per child they touch",
     ("study_id", "draw"),
     {"study_id": _STUDY, "draw": _i("link draw", -2, 1000)},
     families=(
@@ -283,7 +283,7 @@ EXPOSURE = Contract(
 )
 DESIGN = Contract(
     "design",
-    "one row per child, all that stage 06 needs besides outcomes",
+    "one row per child (of link draws, per child they touch), all that stage 06 needs but outcomes",
     ("study_id", "draw"),
     {
         "study_id": _STUDY,
@@ -333,6 +333,7 @@ ESTIMATES = Contract(
         "pooled_low": _f("limit of the pulled estimate", null=True),
         "pooled_high": _f("limit of the pulled estimate", null=True),
         "share_missing": _f("share of the variance that gaps add", 0, 1, null=True),
+        "share_links": _f("share of the variance that uncertain links add", 0, 1, null=True),
         "unit": _s("the unit of the estimate", *UNITS),
         "mde80": _f("smallest effect found with power .80", 0, null=True),
         "p": _f("p value", 0, 1, null=True),

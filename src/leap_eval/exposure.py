@@ -10,6 +10,7 @@ import ibis
 from ibis import _
 
 from leap_eval.contracts import settled
+from leap_eval.draws import marked, unmarked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 NONE = "none"
 FOUR_YEARS = 48
+CHILD = ("study_id", "draw")
 # Partners may disagree on a birth month: a contact outside these ages belongs to another month.
 AGES = (-10, 60)
 
@@ -36,7 +38,8 @@ def attended(
     """
     told = contacts.filter((_.attended == "attended") & _.in_scope & (_.sessions > 0))
     told = told.join(links.select("record_key", "role", "study_id", "family_id"), "record_key")
-    who = children.filter(_.birth_month.notnull()).select("study_id", "family_id", "birth_month")
+    who = marked(children.filter(_.birth_month.notnull()))
+    who = who.select("study_id", "family_id", "birth_month")
     own = told.filter(_.role == "child").drop("family_id").join(who, "study_id")
     own = own.filter(_months(own.birth_month, own.date_from).between(*AGES))
     theirs = told.filter(_.role == "adult").drop("study_id").join(who, "family_id")
@@ -45,7 +48,7 @@ def attended(
     # Mother and child recorded at one session are one session.
     same = [c for c in kept if c != "sessions"]
     both = both.group_by(same).agg(sessions=_.sessions.max())
-    return settled(both.mutate(month=_months(both.birth_month, both.date_from)))
+    return settled(unmarked(both).mutate(month=_months(both.birth_month, both.date_from)))
 
 
 def _months(birth: Any, day: Any) -> Any:
@@ -76,18 +79,18 @@ def exposure(
     """
     names = sorted(s.id for s in services)
     began = {f"start_{s}": told.month.min(where=told.service == s) for s in names}
-    starts = told.group_by("study_id").agg(**began)
-    base = children.select("study_id", "draw", "birth_month").left_join(starts, "study_id")
-    base = settled(base.drop("study_id_right"))
+    starts = told.group_by(*CHILD).agg(**began)
+    base = children.select(*CHILD, "birth_month").left_join(starts, CHILD)
+    base = settled(base.drop("study_id_right", "draw_right"))
     columns: dict[str, Any] = {f"start_{s}": base[f"start_{s}"] for s in names}
     columns |= {f"used_{s}": (base[f"start_{s}"] < FOUR_YEARS).fill_null(False) for s in names}
     for name in plan.trials:
         columns |= _trial(base, name, plan, names) | _offered(base, name, plan, services)
-    wide = settled(base.select("study_id", "draw", **columns))
+    wide = settled(base.select(*CHILD, **columns))
     doses = settled(_doses(told, plan))
-    both = wide.left_join(doses, "study_id").drop("study_id_right")
-    none = {c: 0 for c in doses.columns if c != "study_id"}
-    return settled(both.fill_null(none).order_by("study_id"))
+    both = wide.left_join(doses, CHILD).drop("study_id_right", "draw_right")
+    none = {c: 0 for c in doses.columns if c not in CHILD}
+    return settled(both.fill_null(none).order_by("draw", "study_id"))
 
 
 def _trial(base: ir.Table, name: str, plan: Plan, names: list[str]) -> dict[str, Any]:
@@ -144,7 +147,7 @@ def _doses(told: ir.Table, plan: Plan) -> ir.Table:
         for service in sorted(trial.in_play):
             dose = (told.sessions * share).sum(where=told.service == service)
             doses[f"{name}_dose_{service}"] = dose.round(6).round().cast("int64")
-    return told.group_by("study_id").agg(**doses)
+    return told.group_by(*CHILD).agg(**doses)
 
 
 def _share(told: ir.Table, begin: Any, end: Any) -> Any:
@@ -192,6 +195,10 @@ def combinations(wide: ir.Table, children: ir.Table, plan: Plan, partners: int) 
     return reduce(lambda a, b: a.union(b), parts)
 
 
+def _words(service: str) -> str:
+    return service.replace("_", " ")
+
+
 def starts_chart(wide: ir.Table, plan: Plan, trial: str) -> Any:
     """Draw in which month of age each service in play began, with the window marked."""
     import matplotlib.pyplot as plt
@@ -203,11 +210,13 @@ def starts_chart(wide: ir.Table, plan: Plan, trial: str) -> Any:
             month=f"start_{service}"
         )
         table = counted.agg(n=_.count()).order_by("month").to_pandas()
-        axes.plot(table["month"], table["n"], label=service, linewidth=1.4)
+        axes.plot(table["month"], table["n"], label=_words(service), linewidth=1.4)
     axes.axvspan(asked.time_zero, asked.time_zero + plan.months.grace, color="0.88", zorder=0)
     axes.set_title(f"Children by age at their first contact, trial {trial}")
     axes.set_xlabel("months of age")
-    axes.legend()
+    axes.set_ylabel("children in the month")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
     plt.close(figure)
     return figure
 
@@ -225,7 +234,7 @@ def combinations_chart(counted: pd.DataFrame, trial: str, most: int = 15) -> Any
     for x, text in enumerate(table["combination"]):
         rows = [services.index(s) for s in text.split(" + ")]
         dots.plot([x] * len(rows), rows, "o-", color="0.2", markersize=5)
-    dots.set_yticks(range(len(services)), services)
+    dots.set_yticks(range(len(services)), map(_words, services))
     dots.set_xticks([])
     top.set_title(f"Combinations started in the window, trial {trial}")
     plt.close(figure)
@@ -293,7 +302,7 @@ def order_chart(told: ir.Table, fewest: int = 100) -> Any:
     share = grid.div(counts.loc[names].sum(axis=1), axis=0).to_numpy()
     figure, axes = plt.subplots(figsize=(7.2, 6.6))
     axes.imshow(share, cmap="Blues", vmin=0, vmax=0.5)
-    words = [n.replace("_", " ") for n in names]
+    words = [_words(n) for n in names]
     axes.set_xticks(range(len(names)), words, rotation=60, ha="right", fontsize=7)
     axes.set_yticks(range(len(names)), words, fontsize=7)
     for i, row in enumerate(share):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from leap_eval.design.discover import REST, Arm, ArmSet, TrialStarts
+from leap_eval.design.discover import REST, Arm, ArmSet, TrialStarts, with_rest
 from leap_eval.settings import Plan
 
 
@@ -44,7 +44,8 @@ def _set(
     held: tuple[str, ...],
 ) -> ArmSet:
     arms = tuple(Arm(i, text, ()) for i, text in enumerate(bins))
-    return ArmSet(f"{starts.trial}.{name}", starts.trial, arms, label.astype(np.int16), held)
+    told = label.astype(np.int16)
+    return ArmSet(f"{starts.trial}.{name}", starts.trial, arms, told, starts.own, held)
 
 
 def binned(count: npt.NDArray[np.integer], bins: tuple[str, ...]) -> npt.NDArray[np.int64]:
@@ -66,8 +67,8 @@ def _large_enough(found: ArmSet, minimum: int) -> ArmSet:
     for number, arm in enumerate(large):
         label[found.label == arm.number] = number
     arms = [Arm(i, a.text, ()) for i, a in enumerate(large)]
-    if (label == len(large)).any():
-        arms.append(Arm(len(large), REST, ()))
+    label, some = with_rest(label, len(large), found.own)
+    arms += [Arm(len(large), REST, ())] if some else []
     return replace(found, arms=tuple(arms), label=label)
 
 
@@ -75,7 +76,7 @@ def _told(asked: ArmSet, kept: ArmSet, found: bool) -> list[dict[str, object]]:
     row = {"trial": asked.trial, "set": asked.name}
     numbers = {a.text: a.number for a in kept.arms} if found else {}
     texts = [*(a.text for a in asked.arms), *([REST] if REST in numbers else [])]
-    sizes = [*asked.sizes, (kept.label == numbers.get(REST, -2)).sum()]
+    sizes = [*asked.sizes, (kept.label[kept.own] == numbers.get(REST, -2)).sum()]
     return [
         row
         | {"number": numbers.get(text, -1), "arm": text, "n": int(n)}

@@ -33,12 +33,13 @@ class ArmSet:
     trial: str
     arms: tuple[Arm, ...]
     label: npt.NDArray[np.int16]
+    own: Bools  # (n,): the best links' children; those of link draws are only placed
     held: tuple[str, ...] = ()  # services whose start is background here, as it happened
 
     @property
     def sizes(self) -> npt.NDArray[np.int64]:
         """Children in each arm."""
-        inside = self.label[self.label >= 0]
+        inside = self.label[self.own & (self.label >= 0)]
         return np.bincount(inside, minlength=len(self.arms))
 
 
@@ -52,13 +53,16 @@ class TrialStarts:
     started: Bools  # (n, services)
     offered: Bools  # (n, services): open for the whole of the child's window
     dose: npt.NDArray[np.int64]  # (n, services): contacts in the dose window
+    own: Bools  # (n,): the best links' children, who alone are counted
 
 
 def trial_starts(table: pd.DataFrame, plan: Plan, trial: str) -> TrialStarts:
     """Read one trial's starts from the joined cohort and exposure tables."""
     services = tuple(sorted(plan.trials[trial].in_play))
     told = table[f"{trial}_g{plan.months.grace}_combination"]
-    eligible = (table[f"{trial}_eligible"] & table[f"{trial}_new_user"]).to_numpy(bool)
+    eligible = (
+        table["present"] & table[f"{trial}_eligible"] & table[f"{trial}_new_user"]
+    ).to_numpy(bool)
     codes, words = pd.factorize(told.fillna(NONE))
     known = np.array([[s in w.split(JOIN) for s in services] for w in words], dtype=bool)
     return TrialStarts(
@@ -68,6 +72,7 @@ def trial_starts(table: pd.DataFrame, plan: Plan, trial: str) -> TrialStarts:
         known.reshape(-1, len(services))[codes],
         table[[f"{trial}_offered_{s}" for s in services]].to_numpy(bool),
         table[[f"{trial}_dose_{s}" for s in services]].to_numpy(np.int64),
+        (table["draw"] == 0).to_numpy(bool),
     )
 
 
@@ -93,7 +98,8 @@ def _able(starts: TrialStarts, services: Iterable[str]) -> Bools:
 
 
 def _sizes(starts: TrialStarts, inside: Bools) -> dict[tuple[str, ...], int]:
-    rows, counts = np.unique(starts.started[inside], axis=0, return_counts=True)
+    counted = starts.started[inside & starts.own]
+    rows, counts = np.unique(counted, axis=0, return_counts=True)
     return {_named(starts.services, row): int(n) for row, n in zip(rows, counts, strict=True)}
 
 
@@ -122,9 +128,19 @@ def _combination(starts: TrialStarts, chosen: list[tuple[str, ...]]) -> ArmSet:
         label[(starts.started == wanted).all(axis=1)] = number
     label[~_able(starts, {s for c in chosen for s in c})] = -1
     arms = [Arm(i, JOIN.join(c) or NONE, c) for i, c in enumerate([(), *chosen])]
-    if (label == len(chosen) + 1).any():
-        arms.append(Arm(len(arms), REST, ()))
-    return ArmSet(f"{starts.trial}.combination", starts.trial, tuple(arms), label)
+    label, some = with_rest(label, len(arms), starts.own)
+    arms += [Arm(len(arms), REST, ())] if some else []
+    return ArmSet(f"{starts.trial}.combination", starts.trial, tuple(arms), label, starts.own)
+
+
+def with_rest(
+    label: npt.NDArray[np.int16], number: int, own: Bools
+) -> tuple[npt.NDArray[np.int16], bool]:
+    """Tell whether any of the best links' children is of arm `number`; else nobody may be."""
+    rest = label == number
+    if (rest & own).any():
+        return label, True
+    return np.where(rest, np.int16(-1), label), False
 
 
 def _services(starts: TrialStarts) -> list[ArmSet]:
@@ -146,7 +162,7 @@ def _held(starts: TrialStarts, services: tuple[str, ...], name: str) -> ArmSet:
     label[~_able(starts, services)] = -1
     others = tuple(s for s in starts.services if s not in services)
     told = tuple(Arm(i, JOIN.join(a) or NONE, a) for i, a in enumerate(arms))
-    return ArmSet(f"{starts.trial}.{name}", starts.trial, told, label, others)
+    return ArmSet(f"{starts.trial}.{name}", starts.trial, told, label, starts.own, others)
 
 
 def _told(

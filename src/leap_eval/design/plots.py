@@ -67,6 +67,7 @@ def effective_sizes(overlap: pd.DataFrame, trial: str) -> Figure:
     axes.axvline(100, color=RUST, linewidth=0.9, linestyle="--")
     axes.set_xscale("log")
     axes.set_xlim(30, 2.2 * float(own["n"].max()))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_title(f"Effective sample sizes, trial {trial}", fontsize=10, loc="left")
     axes.legend(frameon=False, fontsize=8, loc="lower right")
     return figure
@@ -83,6 +84,7 @@ def overlaps(overlap: pd.DataFrame, trial: str) -> Figure:
     axes.plot(own["e_mid"], place, "o", color=AFTER)
     axes.plot(floors, place, "|", color=RUST, markersize=12, label="floor")
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("probability of the arm given background: 5 %, median, 95 % of all eligible")
     axes.set_title(f"Overlap, trial {trial}", fontsize=10, loc="left")
     axes.legend(frameon=False, fontsize=8)
@@ -94,8 +96,9 @@ def detectable(table: pd.DataFrame, trial: str) -> Figure:
     own = table[table["trial"] == trial].sort_values(["set", "mde80"])
     figure = _figure(1.2 + 0.26 * len(own))
     axes = figure.subplots()
-    kind = own["set"].str.split(".").str[1].str.split(":").str[0]
-    place = _arms(axes, kind + ": " + own["arm"])
+    # Of a dose the service is in the set's name, of all others in the arm's.
+    kind = own["set"].str.split(".").str[1].str.replace(r"^(?!dose)(\w+):.*", r"\1", regex=True)
+    place = _arms(axes, kind.str.replace(":", " ") + ": " + own["arm"])
     axes.hlines(place, 0, own["mde80"], color=BEFORE, linewidth=1)
     axes.plot(own["mde80"], place, "o", color=AFTER)
     axes.set_xlim(left=0)

@@ -55,7 +55,7 @@ def run(plan: Plan, cohort: pd.DataFrame, exposure: pd.DataFrame, seed: int) -> 
     with threadpool_limits(1):
         for trial in plan.trials:
             starts = trial_starts(table, plan, trial)
-            given = background(table, plan, trial, starts.eligible)
+            given = background(table, plan, trial, starts.eligible & starts.own)
             sets, discovery = arm_sets(starts, plan)
             amounts, more = amount_sets(starts, plan)
             told += [discovery, more]
@@ -68,9 +68,8 @@ def run(plan: Plan, cohort: pd.DataFrame, exposure: pd.DataFrame, seed: int) -> 
 
 
 def _joined(cohort: pd.DataFrame, exposure: pd.DataFrame) -> pd.DataFrame:
-    best = cohort[(cohort["draw"] == 0) & cohort["present"]]
-    joined = best.merge(exposure, on=["study_id", "draw"], how="inner", validate="one_to_one")
-    return joined.sort_values("study_id", ignore_index=True)
+    joined = cohort.merge(exposure, on=["study_id", "draw"], how="inner", validate="one_to_one")
+    return joined.sort_values(["draw", "study_id"], ignore_index=True)
 
 
 def _kept(table: pd.DataFrame, plan: Plan, fold: np.ndarray) -> dict[str, object]:
@@ -89,11 +88,12 @@ def _covariates(trial: str, given: Background) -> dict[str, object]:
 
 def _fit(found: ArmSet, starts: TrialStarts, given: Background, fold: np.ndarray) -> _Fitted:
     inside = found.label >= 0
-    names, values = filled(given, inside)
+    counted = inside & found.own
+    names, values = filled(given, counted)
     place = [starts.services.index(s) for s in found.held]
-    held = standardised(starts.started[:, place].astype(float), inside)
-    x = np.hstack([terms(names, values, inside), held])[inside]
-    e = propensities(x, found.label[inside], fold[:, inside], found.name)
+    held = standardised(starts.started[:, place].astype(float), counted)
+    x = np.hstack([terms(names, values, counted), held])[inside]
+    e = propensities(x, found.label[inside], fold[:, inside], found.name, found.own[inside])
     return _Fitted(found, e, names, values[inside], inside)
 
 
@@ -125,9 +125,11 @@ def _family_size(found: ArmSet, fitted: list[_Fitted]) -> int:
 
 def _looks(fitted: _Fitted, family: int, level: float) -> tuple[pd.DataFrame, ...]:
     found = fitted.found
-    arm = found.label[fitted.eligible]
-    w = weights(fitted.x, fitted.e[0], arm)
-    seen = overlap(fitted.e[0], w)
+    counted = found.own[fitted.eligible]
+    arm, x = found.label[fitted.eligible][counted], fitted.x[counted]
+    e = fitted.e[0][counted]
+    w = weights(x, e, arm)
+    seen = overlap(e, w)
     least = detectable(found, seen["ess"].to_numpy(), family, level)
     rows = (
         [{"arm": found.name.split(":")[1], "mde80": least}]
@@ -138,7 +140,7 @@ def _looks(fitted: _Fitted, family: int, level: float) -> tuple[pd.DataFrame, ..
             if a.text != REST
         ]
     )
-    compared = balance(fitted.x, fitted.names, w, arm)
+    compared = balance(x, fitted.names, w, arm)
     return tuple(_named(t, found) for t in (compared, seen, pd.DataFrame(rows)))
 
 

@@ -27,7 +27,8 @@ from leap_eval.store import root, rows, totals
 params, plan = load_params(root()), load_plan(root())""",
     "## Look at groups, never at a child\n\nA table with a person's pseudonym does not display; "
     "count first. Small groups stay in this room, too.",
-    """ward = rows.frame("cohort", COHORT)["ward"].fillna("not known")
+    """best = rows.frame("cohort", COHORT).query("draw == 0")   # the best links, not their draws
+ward = best["ward"].fillna("not known")
 counts = ward.value_counts().rename_axis("ward").reset_index(name="children")
 totals.look(counts, "children by ward")""",
     """import matplotlib.pyplot as plt

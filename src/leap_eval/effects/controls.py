@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from leap_eval.effects.aipw import Floats
 from leap_eval.effects.bands import banded
@@ -30,13 +31,14 @@ class Control:
 
 
 def controls(
-    plan: Plan, asked: Problem, models: Models, listed: list[Contrast], last: int
+    plan: Plan, asked: Problem, models: Models, listed: list[Contrast], asking: tuple[int, float]
 ) -> tuple[list[str], list[Control]]:
     """Return the verdict of each contrast (C,) and every control with its band.
 
-    `last` is the latest age in months of a result. One band holds over all controls and
-    contrasts of the family: many controls do not mean many false alarms.
+    `asking`: the latest age in months of a result, and the level of the joint band over all
+    controls and contrasts of the family: many controls do not mean many false alarms.
     """
+    last, level = asking
     named, columns = [], []
     for name, x, y in outcomes(plan, asked, models):
         phi = regression(asked, x, y)
@@ -47,7 +49,7 @@ def controls(
         named.append(("starts later", service))
     if not columns:
         return ["not_run"] * len(listed), []
-    told = banded(np.column_stack(columns), asked.family, plan.levels.band)
+    told = banded(np.column_stack(columns), asked.family, level)
     limits = zip(told.estimate, told.low, told.high, told.band_low, told.band_high, strict=True)
     found = [Control(*n, *map(float, v)) for n, v in zip(named, limits, strict=True)]
     return [_verdict(c, found) for c in listed], found
@@ -92,14 +94,17 @@ def late_starts(plan: Plan, asked: Problem, models: Models, last: int) -> list[t
 
     Nothing that comes after can have moved it; a difference says that who comes is not
     as if by chance. What was known by the result, told later than time zero, is background
-    here: a concern at two years sends children on.
+    here: a concern at two years sends children on. A child's own result counts where its
+    age is known, else `last`: so many more starts come too late to have moved it.
     """
     known = _known_by_result(plan, asked)
+    told_at = asked.table.get("months", pd.Series(np.nan, asked.table.index))
+    when = np.nan_to_num(told_at.to_numpy(float), nan=float(last))
     scale = np.nanstd(asked.y)
     told = []
     for place, service in enumerate(asked.services):
         start = asked.table[f"start_{service}"].to_numpy(float)
-        never = np.isnan(start) | (start > last)
+        never = np.isnan(start) | (start > when)
         late = never & ~np.isnan(start)
         if min((late & asked.recorded).sum(), (never & ~late & asked.recorded).sum()) < FEWEST:
             continue

@@ -11,12 +11,12 @@ from leap_eval.effects import checks
 from leap_eval.effects.aipw import ArmMeans, Floats
 from leap_eval.effects.complete import impute, marked
 from leap_eval.effects.contrasts import Contrast, influences
+from leap_eval.effects.links import Moves, unmoved
 from leap_eval.effects.problem import Problem
 from leap_eval.effects.rubin import Pooled
 from leap_eval.effects.surface import recorded_probability
 from leap_eval.effects.sweep import Parts, standard, swept
 from leap_eval.effects.weights import farthest, stacked_weights
-from leap_eval.settings import Plan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +33,7 @@ class Fit:
     sd: float  # of the outcome, in the unit of the estimates
     rank: int
     fillings: int
+    moves: Moves  # what other sets of links would change, in the unit of the estimates
 
     def bands(self, places: list[int], level: float) -> of_bands.Bands:
         """Put the joint band round one family of contrasts."""
@@ -51,17 +52,21 @@ class Fit:
         )
 
 
-def fit(plan: Plan, asked: Problem, listed: list[Contrast], rule_scale: str, seed: int) -> Fit:
+def fit(
+    asked: Problem, listed: list[Contrast], scale: str, seed: int, moved: Moves | None = None
+) -> Fit:
     """Fit surfaces and recording once, and put every estimate together from them."""
     sd = float(np.nanstd(asked.y))
-    asked = replace(asked, y=asked.y / sd) if rule_scale == "sd" else asked
+    moved = unmoved(listed) if moved is None else moved
+    if scale == "sd":
+        asked, moved = replace(asked, y=asked.y / sd), moved.divided(sd)
     names, known = marked(asked)
     z = standard(known)
     pi = [recorded_probability(asked.repeat(r), z) for r in range(len(asked.folds))]
     weight = [stacked_weights(asked.repeat(r), z, p) for r, p in enumerate(pi)]
     filled = impute(asked, seed)
     marks = known[:, asked.x.shape[1] :]
-    done = swept(asked, listed, Parts(names, filled, marks, weight), seed)
+    done = swept(asked, listed, Parts(names, filled, marks, weight, moved.draws), seed)
     models = checks.Models(names, done.given, done.surfaces, pi[0], z)
     return Fit(
         asked=asked,
@@ -71,9 +76,10 @@ def fit(plan: Plan, asked: Problem, listed: list[Contrast], rule_scale: str, see
         models=models,
         weight=weight[0],
         imbalance=farthest(asked, z, weight[0]),
-        sd=1.0 if rule_scale == "sd" else sd,
+        sd=1.0 if scale == "sd" else sd,
         rank=done.rank,
         fillings=len(filled),
+        moves=moved,
     )
 
 

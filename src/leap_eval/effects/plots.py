@@ -55,14 +55,15 @@ def forest(estimates: pd.DataFrame, families: list[str]) -> Figure:
     axes.hlines(place, own["low"], own["high"], color=POINT, linewidth=1.6)
     axes.plot(own["estimate"], place, "o", color=POINT, markersize=5)
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set_yticks(place, own["contrast"].str.replace("_", " "))
+    axes.set_yticks(place, own["contrast"].str.replace("_", " ").str.replace(":", ": "))
     right = axes.get_xlim()[1]
     for y, grade, n in zip(place, own["grade"], own["n_arm"], strict=True):
         axes.annotate(
             f"{grade}   n {n:,}", (right, y), (6, 0), textcoords="offset points",
             va="center", fontsize=9, color="#333333", annotation_clip=False,
         )  # fmt: skip
-    axes.set_xlabel(f"difference, {', '.join(sorted(set(own['unit'])))}")
+    units = ["SD" if u == "sd" else u for u in sorted(set(own["unit"]))]
+    axes.set_xlabel(f"difference, {', '.join(units)}")
     _plain(axes, len(own))
     return figure
 
@@ -199,14 +200,28 @@ def tipping(estimates: pd.DataFrame) -> Figure:
 
 
 def equity(estimates: pd.DataFrame) -> Figure:
-    """Draw each service's difference within each group, with the joint band over all groups."""
-    own = estimates[estimates["family"] == "subgroup"].dropna(subset=["estimate"])
-    if own.empty:
+    """Draw each service within each group, and below it, less elsewhere: who gains more?"""
+    kinds = {"subgroup": "within the group", "subgroup_gap": "within it less elsewhere"}
+    parts = [estimates[estimates["family"] == k].dropna(subset=["estimate"]) for k in kinds]
+    if parts[0].empty:
         return _nothing("no group had an arm of 50 children")
+    services = sorted(set(parts[0]["contrast"]))
+    heights = [part["subgroup"].nunique() for part in parts if len(part)]
+    figure = _figure(1.5 + 0.6 * len(heights) + 0.27 * sum(heights), 2.2 + 1.9 * len(services))
+    panels = figure.subplots(
+        len(heights), len(services), sharex=True, sharey="row", squeeze=False,
+        height_ratios=heights,
+    )  # fmt: skip
+    for row, part, words in zip(panels, parts, kinds.values(), strict=False):
+        _groups(row, part, services)
+        row[0].set_ylabel(words)
+    for axes, service in zip(panels[0], services, strict=True):
+        axes.set_title(service.replace("_", " "), fontsize=9)
+    return figure
+
+
+def _groups(panels: Any, own: pd.DataFrame, services: list[str]) -> None:
     groups = sorted(set(own["subgroup"]))
-    services = sorted(set(own["contrast"]))
-    figure = _figure(1.3 + 0.27 * len(groups), 2.2 + 1.9 * len(services))
-    panels = figure.subplots(1, len(services), sharex=True, sharey=True, squeeze=False)[0]
     for axes, service in zip(panels, services, strict=True):
         part = own[own["contrast"] == service]
         place = len(groups) - 1 - part["subgroup"].map(groups.index)
@@ -214,11 +229,15 @@ def equity(estimates: pd.DataFrame) -> Figure:
         axes.hlines(place, part["low"], part["high"], color=POINT, linewidth=1.2)
         axes.plot(part["estimate"], place, "o", color=POINT, markersize=4)
         axes.axvline(0, color=GREY, linewidth=0.8)
-        axes.set_title(service.replace("_", " "), fontsize=9)
         _plain(axes, len(groups))
-    words = [g.replace("_", " ").replace(":", ": ") for g in groups[::-1]]
+    words = [_group_words(g) for g in groups[::-1]]
     panels[0].set_yticks(range(len(groups)), words, fontsize=8)
-    return figure
+
+
+def _group_words(group: str) -> str:
+    name, _, code = group.partition(":")
+    plain = {"imd_third": "deprivation", "ethnicity_group5": "ethnicity"}.get(name, name)
+    return f"{plain}: {code}".replace("_", " ")
 
 
 def controls(table: pd.DataFrame) -> Figure:

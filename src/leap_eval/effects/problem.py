@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from leap_eval.draws import unmarked
 from leap_eval.effects.aipw import Bools, Floats
 from leap_eval.settings import Plan, propensity_floor
 
 Ints = npt.NDArray[np.int64]
 REST = "rest"
 FEWEST_AT_A_LEVEL = 10
+CHILD = ["study_id", "draw"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +34,7 @@ class Measured:
     """One outcome's results: `value` per study_id, for the children who could have one."""
 
     outcome: str
-    table: pd.DataFrame  # study_id, value (NaN where not recorded)
+    table: pd.DataFrame  # study_id, draw, value (NaN where not recorded), months: age at it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,11 +84,18 @@ class Problem:
     folds: Ints  # (R, n): `fold` of every repeat
     area: Ints  # (n,) ward, as a number
     link_weight: Floats  # (n,) what repairs missed links
+    draw: Ints  # (n,) 0 the best links, others those of link draws
 
     @property
     def recorded(self) -> Bools:
         """Who has a result."""
         return ~np.isnan(self.y)
+
+    @property
+    def own(self) -> Bools:
+        """Who stands in the best links: models are fitted on these alone."""
+        best: Bools = self.draw == 0
+        return best
 
     def repeat(self, number: int) -> Problem:
         """Return the same question on another dealing of the folds."""
@@ -106,16 +115,21 @@ def first_results(
     rule = plan.outcomes[outcome]
     rows = outcomes.filter(outcomes.instrument.isin(rule.instrument), outcomes.item == rule.item)
     joined = rows.join(links.filter(links.role == "child"), "record_key")
-    found = joined.select("study_id", "measured_on", "value", "level").to_pandas()
+    joined = unmarked(joined.select("study_id", "measured_on", "value", "level"))
+    found = joined.to_pandas().merge(given.table[[*CHILD, "birth_month"]], on=CHILD)
     if rule.levels is not None:
         found["value"] = found["level"].map(rule.levels)
-    born = found["study_id"].map(given.table.set_index("study_id")["birth_month"])
-    inside = _months(born, found["measured_on"]).between(*rule.age)
-    found = found[inside].dropna(subset=["value"])
-    first = found["measured_on"] == found.groupby("study_id")["measured_on"].transform("min")
-    value = found[first].groupby("study_id")["value"].mean()
-    able = given.table.loc[_able(given.table["birth_month"], rule, as_at), ["study_id"]]
-    return Measured(outcome, able.assign(value=able["study_id"].map(value).astype(float)))
+    found["months"] = _months(found["birth_month"], found["measured_on"])
+    found = found[found["months"].between(*rule.age)].dropna(subset=["value"])
+    first = found["measured_on"] == found.groupby(CHILD)["measured_on"].transform("min")
+    told = found[first].groupby(CHILD)[["value", "months"]].mean().astype(float)
+    able = given.table.loc[_able(given.table["birth_month"], rule, as_at), CHILD]
+    return Measured(outcome, able.join(told, on=CHILD))
+
+
+def _key(measured: Measured) -> list[str]:
+    """Return what names a child in results: without a `draw` they are of the best links."""
+    return [c for c in CHILD if c in measured.table]
 
 
 def _months(born: pd.Series[Any], on: pd.Series[Any]) -> pd.Series[Any]:
@@ -131,19 +145,24 @@ def _able(birth: pd.Series[Any], rule: Any, as_at: date) -> Bools:
     return able.fillna(False).to_numpy(bool)
 
 
-def problem(plan: Plan, given: Given, measured: Measured) -> Problem:
-    """Put one outcome's children, arms, background and results into arrays."""
+def problem(plan: Plan, given: Given, measured: Measured, draws: bool = False) -> Problem:
+    """Put one outcome's children, arms, background and results into arrays.
+
+    With `draws` also the children of all link draws, after those of the best links.
+    """
     trial = plan.outcomes[measured.outcome].trial
     sets = [c for c in given.table if str(c).startswith(f"arm.{trial}.")]
     eligible = (given.table[sets] >= 0).any(axis=1) if sets else np.zeros(len(given.table), bool)
-    table = given.table[eligible].merge(measured.table, on="study_id", validate="one_to_one")
-    table = table.sort_values("study_id", ignore_index=True)
+    eligible &= draws | (given.table["draw"] == 0)
+    table = given.table[eligible].merge(measured.table, on=_key(measured), validate="one_to_one")
+    table = table.assign(last=table["draw"] != 0).sort_values(["last", *CHILD], ignore_index=True)
+    own = (table["draw"] == 0).to_numpy()
     services = tuple(sorted(plan.trials[trial].in_play))
     asked = [str(c) for c in table if str(c).startswith(f"{trial}_x_")]
-    seen = table["value"].notna().to_numpy()
+    seen = own & table["value"].notna().to_numpy()
     told = {c: merged(table[c].to_numpy(float), seen) for c in asked}
     # Among those who could have a result a covariate may say nothing: it leaves the model.
-    columns = [c for c in asked if len(np.unique(told[c][~np.isnan(told[c])])) > 1]
+    columns = [c for c in asked if len(np.unique(told[c][own & ~np.isnan(told[c])])) > 1]
     born = pd.to_datetime(table["birth_month"])
     repeats = sorted(c for c in map(str, table) if c.startswith("fold_"))
     folds = table[repeats].to_numpy(np.int64).T
@@ -161,6 +180,7 @@ def problem(plan: Plan, given: Given, measured: Measured) -> Problem:
         table=table,
         folds=folds,
         link_weight=table["link_weight"].to_numpy(float),
+        draw=table["draw"].to_numpy(np.int64),
         area=pd.factorize(table["ward"].fillna(""), sort=True)[0].astype(np.int64),
     )
 
@@ -198,7 +218,8 @@ def _arms(table: pd.DataFrame, discovery: Sequence[Mapping[str, Any]], name: str
     label = table[f"arm.{name}"].to_numpy(int)
     population = label >= 0
     inside = label[:, None] == np.array([d["number"] for d in arms])
-    floors = np.array([propensity_floor(s) for s in inside[population].mean(axis=0)])
+    own = population & (table["draw"] == 0).to_numpy()
+    floors = np.array([propensity_floor(s) for s in inside[own].mean(axis=0)])
     columns = [
         [f"p.{name}.{r}.{d['number']}" for d in arms]
         for r in range(sum(str(c).startswith("fold_") for c in table))
@@ -212,7 +233,7 @@ def _arms(table: pd.DataFrame, discovery: Sequence[Mapping[str, Any]], name: str
         services=tuple(() if amounts else _services(d["arm"]) for d in arms),
         inside=inside,
         e=e[0],
-        floored=(raw[0][population] < floors).mean(axis=0),
+        floored=(raw[0][own] < floors).mean(axis=0),
         repeats=e,
         population=population,
         texts=tuple(d["arm"] for d in arms),

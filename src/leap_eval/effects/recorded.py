@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,11 @@ from leap_eval.effects.aipw import Floats
 from leap_eval.effects.bands import Bands, banded, clustered
 from leap_eval.effects.checks import Models, stacked_inside
 from leap_eval.effects.contrasts import Contrast
-from leap_eval.effects.problem import Given, Measured, Problem, first_results
+from leap_eval.effects.problem import CHILD, Given, Measured, Problem, first_results
 from leap_eval.settings import Plan
 
 POINTS, MONTHS = 0.05, 1.0
+WAYS = ("unrecorded here", "unrecorded there")
 FEWEST = 200  # children with the other result, with and without this one
 
 
@@ -31,8 +33,9 @@ def companions(measured: Measured, others: Mapping[str, Measured]) -> Measured:
     table = measured.table
     for name, other in others.items():
         if name != measured.outcome:
-            column = other.table.set_index("study_id")["value"].rename(f"also_{name}")
-            table = table.join(column, on="study_id")
+            key = [c for c in CHILD if c in table]
+            column = other.table.set_index(key)["value"].rename(f"also_{name}")
+            table = table.join(column, on=key)
     return Measured(measured.outcome, table)
 
 
@@ -74,23 +77,31 @@ class Evenness:
     companions: list[dict[str, Any]]
 
 
-def evenness(asked: Problem, models: Models, listed: list[Contrast], level: float) -> Evenness:
+def evenness(
+    asked: Problem, models: Models, listed: list[Contrast], level: float, families: int = 1
+) -> Evenness:
     """Compare arms in share recorded and months observed, and ask who is not recorded.
 
     Arms of 150 children differ by 5 points by chance: a difference counts only where it
-    is that large and its joint band leaves out 0.
+    is that large and its joint band, over all `families` of the outcome, leaves out 0.
     """
-    share, share_off = _uneven(asked, listed, asked.recorded.astype(float), POINTS, level)
+    wide = over(level, families)
+    share, share_off = _uneven(asked, listed, asked.recorded.astype(float), POINTS, wide)
     seen = _months_observed(asked)
     months, months_off = (
         (np.full(len(listed), np.nan), np.zeros(len(listed), int))
         if seen is None
-        else _uneven(asked, listed, seen, MONTHS, level)
+        else _uneven(asked, listed, seen, MONTHS, wide)
     )
     found = _by_companions(asked, models, level)
     worst = max((2 if f["p"] < 1 - level else 0 for f in found), default=0)
     off = np.maximum(np.maximum(share_off, months_off), worst)
     return Evenness(share, months, [("pass", "warn", "fail")[i] for i in off], found)
+
+
+def over(level: float, families: int) -> float:
+    """Return the level at which each family is asked, so that all of them hold at `level`."""
+    return 1 - (1 - level) / max(families, 1)
 
 
 def _uneven(
@@ -124,22 +135,29 @@ def _months_observed(asked: Problem) -> Floats | None:
 def _by_companions(asked: Problem, models: Models, level: float) -> list[dict[str, Any]]:
     """Ask, by other results of the same children, whether the unrecorded differ.
 
-    Both are freed of arms and background first: what is left should not go together.
-    p values are Bonferroni's over the companions.
+    Both ways: does the other result differ where this one is missing, and does this one
+    differ where the other is? Who leaves early has no other result; but if development
+    goes with leaving, this result goes with being seen again. Result and recording are
+    freed of arms and background first: what is left should not go together. p values are
+    Bonferroni's over companions and ways.
     """
     names = [str(c) for c in asked.table if str(c).startswith("also_")]
     arms = stacked_inside(asked)
     z = np.column_stack([np.ones(len(asked.y)), arms, models.given.x, models.given.curved])
     told = []
-    for name in names:
-        value = asked.table[name].to_numpy(float)
+    for name, way in product(names, WAYS):
+        other = asked.table[name].to_numpy(float)
+        value, seen = (
+            (other, asked.recorded) if way == "unrecorded here" else (asked.y, ~np.isnan(other))
+        )
         known = ~np.isnan(value)
-        counts = (known & asked.recorded).sum(), (known & ~asked.recorded).sum()
+        counts = (known & seen).sum(), (known & ~seen).sum()
         if min(counts) < FEWEST / 4 or sum(counts) < FEWEST or np.nanstd(value) == 0:
             continue
-        slope, se = _slope(z[known], value[known], asked.recorded[known], asked.family[known])
-        p = min(1.0, len(names) * 2 * float(norm.sf(abs(slope) / se)))
-        told.append({"companion": name.removeprefix("also_"), "slope": slope, "se": se, "p": p})
+        slope, se = _slope(z[known], value[known], seen[known], asked.family[known])
+        p = min(1.0, len(names) * len(WAYS) * 2 * float(norm.sf(abs(slope) / se)))
+        row = {"companion": name.removeprefix("also_"), "way": way}
+        told.append({**row, "slope": slope, "se": se, "p": p})
     return told
 
 

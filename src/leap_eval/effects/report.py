@@ -27,7 +27,7 @@ UNITS = {"sd": "sd", "risk": "risk", "points": "points"}
 POWER = float(norm.ppf(0.80))
 DIGITS = 6
 PLACE = ("family", "contrast", "subgroup")
-DOUBTS = ("rv", "rv_limit", "tipping", "twin_coverage", "share_missing")
+DOUBTS = ("rv", "rv_limit", "tipping", "twin_coverage", "share_missing", "share_links")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -313,6 +313,7 @@ def _notes(fit: Fit, found: Whole) -> list[str]:
         "7: before and from March 2020, and without each ward, from the influences",
         "8: all deals of the arms within fifths of propensity, in closed form",
         f"10: {replicates} twins of these data with known differences, fitted anew each time",
-        "11: what filled gaps add to the variance; children counted by what repairs missed links",
+        "11: what filled gaps and uncertain links add to the variance; links counted by weight, "
+        "only sure ones, doubtful ones too",
         "12: shares recorded and months observed by arm; other results of those not recorded",
     ]

@@ -11,18 +11,19 @@ from leap_eval.effects.aipw import Floats
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pooled:
-    """C contrasts pooled: estimates, their total covariance, and what gaps add to it."""
+    """C contrasts pooled: estimates, their total covariance, and what gaps and links add to it."""
 
     theta: Floats  # (C,)
     total: Floats  # (C, C)
     share_missing: Floats  # (C,)
+    share_links: Floats  # (C,)
     area: Floats  # (C, C): covariance with areas as clusters, as far as they differ
 
 
 def pool(thetas: Floats, within: Floats) -> tuple[Floats, Floats]:
     """Pool m answers (m, C) and their mean covariance (C, C): Rubin 1987, total and between."""
     m = len(thetas)
-    if m == 1:
+    if m < 2:
         return within, np.zeros_like(within)
     apart = thetas - thetas.mean(axis=0)
     between = (1 + 1 / m) * (apart.T @ apart) / (m - 1)

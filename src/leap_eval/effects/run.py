@@ -7,6 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from leap_eval.effects.contrasts import contrasts
 from leap_eval.effects.fit import fit
+from leap_eval.effects.links import moves
 from leap_eval.effects.problem import Given, Measured, Problem, answerable, problem
 from leap_eval.effects.report import Effects, barred, report
 from leap_eval.settings import Frozen, Plan
@@ -38,7 +39,8 @@ def run(
             return barred(plan, measured.outcome, frozen, listed, TOO_FEW)
         told = contrasts(plan, able)
         scale = plan.outcomes[measured.outcome].scale
-        fitted = fit(plan, able, told, scale, seed)
+        moved = moves(plan, given, measured, FEWEST_IN_ARM, told)
+        fitted = fit(able, told, scale, seed, moved)
         found = report(plan, measured.outcome, frozen, fitted, (seed, twins))
         names = {(c.family, c.name) for c in told}
         rest = [c for c in listed if c.subgroup == "all" and (c.family, c.name) not in names]

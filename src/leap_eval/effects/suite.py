@@ -135,15 +135,30 @@ def suite(plan: Plan, fit: Fit, found: Whole, places: list[int], last: int) -> S
         done += _headline(plan, fit, found, (places, last), bands, tables)
     coverage = found.twins.get(listed[0].family)
     columns["share_missing"] = fit.pooled.share_missing[places]
-    added = columns["share_missing"]
-    counted = weighted(fit.means.phi, listed, fit.asked.link_weight)
-    tables["links"] = pd.DataFrame({"contrast": [c.name for c in listed], "weighted": counted})
-    turned = np.sign(counted) != np.sign(bands.estimate)
-    claimed = (bands.low > 0) | (bands.high < 0)
-    told = [verdict(v, 0.30, 0.50) for v in np.where(turned & claimed, 1.0, added)]
-    done.append(Checked(11, added, told))
+    columns["share_links"] = fit.pooled.share_links[places]
+    checked, tables["links"] = _links(fit, listed, bands, places)
+    done.append(checked)
     columns["twin_coverage"] = np.full(len(listed), coverage.joint if coverage else np.nan)
     return Suite(bands, sorted(done, key=lambda c: c.number), columns, tables)
+
+
+def _links(
+    fit: Fit, listed: list[Contrast], bands: Bands, places: list[int]
+) -> tuple[Checked, pd.DataFrame]:
+    """Run check 11: what gaps and links add to the variance, and other ways to take links."""
+    best = estimates(fit.means, listed)
+    others = {
+        "weighted": weighted(fit.means.phi, listed, fit.asked.link_weight),
+        "strict": best + fit.moves.strict[places],
+        "loose": best + fit.moves.loose[places],
+    }
+    told = np.array(list(others.values()))
+    turned = (np.isfinite(told) & (np.sign(told) != np.sign(bands.estimate))).any(axis=0)
+    claimed = (bands.low > 0) | (bands.high < 0)
+    added = fit.pooled.share_missing[places] + fit.pooled.share_links[places]
+    verdicts = [verdict(v, 0.30, 0.50) for v in np.where(turned & claimed, 1.0, added)]
+    table = pd.DataFrame({"contrast": [c.name for c in listed], **others})
+    return Checked(11, added, verdicts), table
 
 
 def _design(fit: Fit, found: Whole, listed: list[Contrast]) -> list[Checked]:
@@ -180,12 +195,15 @@ def _headline(
     """Run the checks that subgroups have no answer to: 5, 8, 10, 12."""
     places, last = asked
     listed, level = [fit.listed[i] for i in places], plan.levels.band
-    verdicts, told = controls(plan, fit.asked, fit.models, listed, last)
+    # One alarm over all families of an outcome, not one for each.
+    families = len({c.family for c in fit.listed if c.subgroup == "all"})
+    asking = last, recorded.over(level, families)
+    verdicts, told = controls(plan, fit.asked, fit.models, listed, asking)
     tables["controls"] = pd.DataFrame([asdict(t) for t in told])
     worst = np.array([max((abs(t.estimate) for t in told if t.contrast in (c.name, *c.name.split(
         " + "))), default=np.nan) for c in listed])  # fmt: skip
     mean, spread = (v[places] / bands.se for v in found.placebo)
-    even = recorded.evenness(fit.asked, fit.models, listed, level)
+    even = recorded.evenness(fit.asked, fit.models, listed, level, families)
     tables["companions"] = pd.DataFrame(even.companions)
     tables["evenness"] = pd.DataFrame(
         {"contrast": [c.name for c in listed], "recorded": even.recorded, "months": even.months}

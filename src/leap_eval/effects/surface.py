@@ -190,13 +190,13 @@ def recorded_probability(asked: Problem, z: Floats) -> Floats:
 
     `z` (n, q) is background filled without the outcome, in SD.
     """
-    if asked.recorded.all():
+    if asked.recorded[asked.own].all():
         return np.ones(len(asked.y))
     quarters = asked.quarter[:, None] == np.unique(asked.quarter)
     x = np.hstack([z, quarters, asked.started])
     pi = np.empty(len(asked.y))
     for k in np.unique(asked.fold):
-        train, held = asked.fold != k, asked.fold == k
+        train, held = (asked.fold != k) & asked.own, asked.fold == k
         model = LogisticRegression(C=1 / (1e-3 * train.sum()), max_iter=300, tol=1e-4)
         pi[held] = model.fit(x[train], asked.recorded[train]).predict_proba(x[held])[:, 1]
     return np.maximum(pi, LOWEST_RECORDED)

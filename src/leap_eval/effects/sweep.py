@@ -26,6 +26,7 @@ class Parts:
     filled: Floats  # (M, n, p)
     marks: Floats  # (n, q): where a gap was
     weight: list[Floats]  # (n, A) of each dealing of the folds
+    moves: Floats  # (D, C): how far each contrast moves in each link draw
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,15 +74,25 @@ def swept(asked: Problem, listed: list[Contrast], parts: Parts, seed: int) -> Sw
         thetas = [psi.mean(axis=0)]
         within = [clustered(psi - thetas[0], asked.family)]
         area = [clustered(psi - thetas[0], asked.area)]
-    total, between = pool(np.array(thetas), np.mean(within, axis=0))
-    pooled = Pooled(
-        theta=np.mean(thetas, axis=0),
-        total=total,
-        share_missing=np.diag(between) / np.diag(total),
-        area=np.mean(area, axis=0) + between,
-    )
+    pooled = _pooled(np.array(thetas), np.mean(within, axis=0), np.mean(area, axis=0), parts.moves)
     assert first is not None
     return Swept(ArmMeans(phi.mean(axis=0), phi), pooled, *first)
+
+
+def _pooled(thetas: Floats, within: Floats, area: Floats, moves: Floats) -> Pooled:
+    """Pool once: filling k goes with link draw k, so that the spread holds what both add."""
+    fixed = pool(thetas, within)[1]
+    if len(moves):
+        both = np.arange(max(len(thetas), len(moves)))
+        thetas = thetas[both % len(thetas)] + moves[both % len(moves)]
+    total, between = pool(thetas, within)
+    return Pooled(
+        theta=thetas.mean(axis=0),
+        total=total,
+        share_missing=np.diag(fixed) / np.diag(total),
+        share_links=np.diag(pool(moves, within)[1]) / np.diag(total),
+        area=area + between,
+    )
 
 
 def _passes(

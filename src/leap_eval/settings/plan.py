@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Iterable
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -19,8 +20,10 @@ from pydantic import (
     model_validator,
 )
 
+from leap_eval.contracts import COHORT, PERSONS
 from leap_eval.errors import PlanError
-from leap_eval.settings.params import load_params
+from leap_eval.reference.instruments import INSTRUMENTS
+from leap_eval.settings.params import load_params, read_yaml
 
 Status = Literal["prespecified", "amended", "exploratory"]
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
@@ -257,9 +260,38 @@ def _finding(error: Any) -> str:
 
 
 def load_plan(root: Path) -> Plan:
-    """Read and check the plan of params.yaml."""
+    """Read the plan of params.yaml, and check it against what the programme and the code know."""
     params = load_params(root)
-    return parse_plan(params.plan, params.outcomes)
+    plan = parse_plan(params.plan, params.outcomes)
+    text = (root / "programme.yaml").read_text(encoding="utf-8")
+    services = {str(s.get("id")) for s in read_yaml(text, "programme.yaml").get("services", [])}
+    if findings := strange(plan, services):
+        raise PlanError("params.yaml, plan:\n  " + "\n  ".join(findings))
+    return plan
+
+
+def strange(plan: Plan, services: set[str]) -> list[str]:
+    """Tell every service, column, instrument and item a plan names that nobody else knows."""
+    told = [
+        *(_odd(f"trials.{n}.in_play", t.in_play, services, "services of programme.yaml")
+          for n, t in plan.trials.items()),
+        *(_odd(f"covariates.{n}.from", (c.source,), PERSONS.columns, "columns of persons")
+          for n, c in plan.covariates.items()),
+        _odd("controls.outcomes", plan.controls.outcomes, PERSONS.columns, "columns of persons"),
+        _odd("subgroups", plan.subgroups, COHORT.columns, "columns of the cohort"),
+    ]  # fmt: skip
+    for name, rule in plan.outcomes.items():
+        told.append(
+            _odd(f"outcomes.{name}.instrument", rule.instrument, INSTRUMENTS, "instruments")
+        )
+        items = {i for instrument in rule.instrument for i in INSTRUMENTS.get(instrument, ())}
+        told.append(_odd(f"outcomes.{name}.item", (rule.item,), items, "items of its instrument"))
+    return [t for t in told if t]
+
+
+def _odd(place: str, names: Iterable[str], known: Collection[str], what: str) -> str:
+    odd = sorted(set(names) - set(known))
+    return f"{place}: {', '.join(odd)}: not among the {what}; mend the word" if odd else ""
 
 
 def load_frozen(root: Path) -> tuple[Frozen, ...]:
