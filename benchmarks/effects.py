@@ -68,7 +68,7 @@ def world(seed: int, children: int, kind: argparse.Namespace) -> pd.DataFrame:
         "pair_named": lambda p: drawn.synergy(*p),
         "pair_scan": lambda p: drawn.synergy(*p),
     }
-    found = _estimated(fit(plan, asked, contrasts(plan, asked), "points", 2015), tuple(ask))
+    found = _estimated(fit(asked, contrasts(plan, asked), "points", 2015), tuple(ask))
     parts = [c.split(" + ") for c in found["contrast"]]
     truth = [ask[f](p) for f, p in zip(found["family"], parts, strict=True)]
     return found.assign(truth=truth, world=seed)

@@ -92,7 +92,7 @@ def asked(given: Set, seed: int, repeats: int = 3) -> Problem:
     zeros = np.zeros(n, np.int64)
     return Problem(
         "p", names, given.x, given.y, ("treated",), t[:, None], np.arange(n), folds[0], zeros,
-        (arms,), pd.DataFrame(index=range(n)), folds, zeros, np.ones(n),
+        (arms,), pd.DataFrame(index=range(n)), folds, zeros, np.ones(n), zeros,
     )  # fmt: skip
 
 
@@ -103,8 +103,9 @@ def estimated(given: Set, seed: int = 2015) -> tuple[float, float]:
     everyone = np.ones(len(given.y))
     weight = [stacked_weights(question.repeat(r), z, everyone) for r in range(len(question.folds))]
     listed = contrasts(PLAN, question)
-    none = np.zeros((len(given.y), 0))
-    done = swept(question, listed, Parts(question.names, question.x[None], none, weight), seed)
+    none, still = np.zeros((len(given.y), 0)), np.zeros((0, len(listed)))
+    parts = Parts(question.names, question.x[None], none, weight, still)
+    done = swept(question, listed, parts, seed)
     told = bands.of(done.pooled.theta, done.pooled.total)
     return float(told.estimate[0]), float(told.se[0])
 
