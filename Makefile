@@ -3,8 +3,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# Looked up before .venv leads the PATH: that one has no pip.
-PYTHON ?= $(or $(shell command -v python3),python3)
+# The first Python from 3.11 to 3.13 that has pip, looked up before .venv leads the PATH: that one has none.
+PYTHON ?= $(or $(shell for one in $$(type -ap python3.11 python3); do \
+	"$$one" -c 'import pip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo "$$one" && break; done),python3)
+PYTHON := $(PYTHON)
 UV := .setup/bin/uv
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
