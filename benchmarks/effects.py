@@ -68,7 +68,7 @@ def world(seed: int, children: int, kind: argparse.Namespace) -> pd.DataFrame:
         "pair_named": lambda p: drawn.synergy(*p),
         "pair_scan": lambda p: drawn.synergy(*p),
     }
-    found = _estimated(fit(plan, asked, contrasts(plan, asked), "points", 2015), tuple(ask))
+    found = _estimated(fit(asked, contrasts(plan, asked), "points", 2015), tuple(ask))
     parts = [c.split(" + ") for c in found["contrast"]]
     truth = [ask[f](p) for f, p in zip(found["family"], parts, strict=True)]
     return found.assign(truth=truth, world=seed)
@@ -96,7 +96,7 @@ def _estimated(told: Fit, families: tuple[str, ...]) -> pd.DataFrame:
     return table.assign(q=effects.benjamini_hochberg(table["p"].to_numpy(float)))
 
 
-def leap(seed: int, children: int) -> pd.DataFrame:
+def leap(seed: int, children: int, twins: int) -> pd.DataFrame:
     """Take one pretend LEAP through stages 03 to 06 and put the truth beside every estimate."""
     drawn, plan = draw(planted("demo"), seed, children), load_plan(ROOT)
     made = tables(drawn, load_keys(None, "demo"))
@@ -112,9 +112,13 @@ def leap(seed: int, children: int) -> pd.DataFrame:
     found = []
     for outcome in plan.outcomes:
         measured = effects.first_results(outcomes, links, given, plan, (outcome, AS_AT))
-        found.append(effects.run(plan, given, measured).estimates.query("subgroup == 'all'"))
+        found.append(effects.run(plan, given, measured, twins=twins).estimates)
     truth = truth_table(drawn).rename(columns={"estimand": "family", "value": "truth"})
-    asked = pd.concat(found).assign(services=lambda t: t["arms"].str.replace(" + ", "+"))
+    asked = (
+        pd.concat(found)
+        .query("subgroup == 'all'")
+        .assign(services=lambda t: t["arms"].str.replace(" + ", "+"))
+    )
     keys = ["outcome", "trial", "family", "services"]
     return asked.merge(truth[[*keys, "truth"]], on=keys).assign(world=seed)
 
@@ -129,6 +133,10 @@ def worlds(one: Callable[..., pd.DataFrame], given: argparse.Namespace) -> dict[
         told.append(one(number, given.children))
         print(f"world {number}", file=sys.stderr)
     table = pd.concat(told)
+    if given.pretend:  # SDs, risks and points have no common mean
+        table["family"] += ", " + table["unit"].astype(str)
+    else:
+        table["outcome"] = "score"
     error = table["estimate"] - table["truth"]
     table = table.assign(
         error=error,
@@ -146,7 +154,8 @@ def worlds(one: Callable[..., pd.DataFrame], given: argparse.Namespace) -> dict[
 
 
 def _family(own: pd.DataFrame) -> dict[str, float | None]:
-    nulls, by_world = own[own["null"]], own.groupby("world")
+    each = ["world", "outcome"]  # a joint band is that of one outcome
+    nulls, by_world = own[own["null"]], own.groupby(each)
     told = {
         "bias": own["error"].mean(),
         "mean_error": own["wide"].mean(),
@@ -154,7 +163,7 @@ def _family(own: pd.DataFrame) -> dict[str, float | None]:
         "coverage": own["covered"].mean(),
         "joint_coverage": by_world["held"].all().mean(),
         "joint_coverage_areas": by_world["area"].all().mean(),
-        "false_alarm": nulls.groupby("world")["real"].any().mean() if len(nulls) else None,
+        "false_alarm": nulls.groupby(each)["real"].any().mean() if len(nulls) else None,
         "power": own.loc[~own["null"], "real"].mean(),
         "power_at_mde": _realised(own, own["mde80"]),
         "power_at_14": _realised(own, 0.14),
@@ -162,12 +171,14 @@ def _family(own: pd.DataFrame) -> dict[str, float | None]:
         "fdr": by_world.apply(_false_share, include_groups=False).mean(),
         "any_false": by_world.apply(lambda t: bool((t["found"] & t["null"]).any())).mean(),
     }
+    if "grade" in own and len(nulls):
+        told["nulls_graded"] = nulls["grade"].value_counts(normalize=True).to_dict()
     if "pooled" in own and own["pooled"].notna().any():
         told["pooled"] = {
             "mean_error": (own["pooled"] - own["truth"]).abs().mean(),
             "joint_coverage": own.assign(
                 held=own["truth"].between(own["pooled_low"], own["pooled_high"])
-            ).groupby("world")["held"].all().mean(),
+            ).groupby(each)["held"].all().mean(),
             "power": ((own["pooled_low"] > 0) | (own["pooled_high"] < 0))[~own["null"]].mean(),
         }  # fmt: skip
     return told
@@ -239,6 +250,7 @@ def main() -> None:
     ask.add_argument("--traps", action="store_true", help="null and trap worlds: traps.py")
     ask.add_argument("--seeds", default="3000:3003", help="of --traps, A:B")
     ask.add_argument("--within", type=float, default=np.inf, help="begin no world after S seconds")
+    ask.add_argument("--twins", type=int, default=0, help="of --pretend: grade A asks for them")
     ask.add_argument("--vs", choices=("doubleml",), default="")
     ask.add_argument("--seed", type=int, default=1)
     ask.add_argument("--children", type=int, default=15_000)
@@ -256,13 +268,15 @@ def main() -> None:
         elif given.vs:
             told = effects_reference.cost(given.seed, given.children)
         else:
-            one = leap if given.pretend else partial(world, kind=given)
+            pretend, kind = partial(leap, twins=given.twins), partial(world, kind=given)
+            one = pretend if given.pretend else kind
             told = worlds(one, given)
     told |= {
         "cpu_total_s": round(time.process_time() - start, 1),
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
-    print(json.dumps(told))
+    # What could not be measured is null: NaN is no JSON.
+    print(json.dumps(json.loads(json.dumps(told), parse_constant=lambda _: None)))
 
 
 if __name__ == "__main__":

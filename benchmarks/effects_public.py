@@ -39,35 +39,32 @@ class Set:
 def ihdp(folder: Path) -> Iterator[Set]:
     """Read ihdp_npci_N.csv: treatment, y, y_cf, mu0, mu1, x1..x25, header row or not."""
     for path in _files(folder, "ihdp_npci_*.csv"):
-        raw = pd.read_csv(path, header=None)
-        raw = raw.iloc[1:] if isinstance(raw.iloc[0, 0], str) else raw
         try:
-            v = raw.to_numpy(float)
+            raw = pd.read_csv(path, header=None, low_memory=False)
+            v = raw.iloc[int(isinstance(raw.iloc[0, 0], str)) :].to_numpy(float)
+            if v.shape[1] != IHDP_COLUMNS or np.isnan(v).any():
+                raise ValueError("another form")
         except ValueError:
-            _left_out(path)
-            continue
-        if v.shape[1] != IHDP_COLUMNS or np.isnan(v).any():
-            _left_out(path)
+            print(f"{path.name}: not in the form of its set; left out", file=sys.stderr)
             continue
         yield Set(path.stem, v[:, 0] > 0, v[:, 1], v[:, 5:], float((v[:, 4] - v[:, 3]).mean()))
 
 
 def acic(folder: Path) -> Iterator[Set]:
     """Read x.csv and zymu_N.csv: z, y0, y1, mu0, mu1; letters become indicators."""
-    files = _files(folder, "zymu_*.csv")
-    x = pd.get_dummies(pd.read_csv(folder / "x.csv"), drop_first=True).to_numpy(float)
+    files, (shared,) = _files(folder, "zymu_*.csv"), _files(folder, "x.csv")
+    x = pd.get_dummies(pd.read_csv(shared), drop_first=True).to_numpy(float)
     for path in files:
-        t = pd.read_csv(path)
-        if not {"z", "y0", "y1", "mu0", "mu1"} <= set(t) or len(t) != len(x):
-            _left_out(path)
+        try:
+            t = pd.read_csv(path)[["z", "y0", "y1", "mu0", "mu1"]].astype(float)
+            if len(t) != len(x) or t.isna().any(axis=None):
+                raise ValueError("another form")
+        except (ValueError, KeyError):
+            print(f"{path.name}: not in the form of its set; left out", file=sys.stderr)
             continue
         z = t["z"].to_numpy() > 0
-        y = np.where(z, t["y1"], t["y0"]).astype(float)
+        y = np.where(z, t["y1"], t["y0"])
         yield Set(path.stem, z, y, x, float((t["mu1"] - t["mu0"]).mean()))
-
-
-def _left_out(path: Path) -> None:
-    print(f"{path.name}: not in the form of its set; left out", file=sys.stderr)
 
 
 def _files(folder: Path, shape: str) -> list[Path]:
@@ -95,7 +92,7 @@ def asked(given: Set, seed: int, repeats: int = 3) -> Problem:
     zeros = np.zeros(n, np.int64)
     return Problem(
         "p", names, given.x, given.y, ("treated",), t[:, None], np.arange(n), folds[0], zeros,
-        (arms,), pd.DataFrame(index=range(n)), folds, zeros, np.ones(n),
+        (arms,), pd.DataFrame(index=range(n)), folds, zeros, np.ones(n), zeros,
     )  # fmt: skip
 
 
@@ -106,8 +103,9 @@ def estimated(given: Set, seed: int = 2015) -> tuple[float, float]:
     everyone = np.ones(len(given.y))
     weight = [stacked_weights(question.repeat(r), z, everyone) for r in range(len(question.folds))]
     listed = contrasts(PLAN, question)
-    none = np.zeros((len(given.y), 0))
-    done = swept(question, listed, Parts(question.names, question.x[None], none, weight), seed)
+    none, still = np.zeros((len(given.y), 0)), np.zeros((0, len(listed)))
+    parts = Parts(question.names, question.x[None], none, weight, still)
+    done = swept(question, listed, parts, seed)
     told = bands.of(done.pooled.theta, done.pooled.total)
     return float(told.estimate[0]), float(told.se[0])
 

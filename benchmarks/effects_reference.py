@@ -111,7 +111,7 @@ def cost(seed: int, children: int) -> dict[str, object]:
     dealt = designed(plan, gappy, 3)
     before = time.process_time()
     asked = problem(plan, *question(dealt, gappy))
-    fit(plan, asked, contrasts(plan, asked), "points", 2015)
+    fit(asked, contrasts(plan, asked), "points", 2015)
     six = (before - start) + 6 * (time.process_time() - before)
     six_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     asked = problem(plan, *question(made, world))
@@ -157,9 +157,9 @@ def _core(plan, world) -> None:
     asked = problem(plan, *question(designed(plan, world, 1), world))
     z = standard(asked.x)
     weight = stacked_weights(asked, z, np.ones(len(asked.y)))
-    none = np.zeros((len(asked.y), 0))
     listed = contrasts(plan, asked)
-    done = swept(asked, listed, Parts(asked.names, asked.x[None], none, [weight]), 2015)
+    none, still = np.zeros((len(asked.y), 0)), np.zeros((0, len(listed)))
+    done = swept(asked, listed, Parts(asked.names, asked.x[None], none, [weight], still), 2015)
     bands.of(done.pooled.theta, done.pooled.total)
 
 
