@@ -136,9 +136,10 @@ class Search:
 
     def repair(self, pattern: Bools, guide: Floats, most: int) -> Bools:
         """Withhold more, as the attackers' cuts ask, until all is safe; then show what can be."""
-        while self.opened(pattern.astype(float), most=most):
+        every = self.must | self.free
+        while (pattern != every).any() and self.opened(pattern.astype(float), most=most):
             more = self.cuts.cover(pattern, self.secret)
-            pattern = more if (more != pattern).any() else self.must | self.free
+            pattern = more if (more != pattern).any() else every
         return self.prune(pattern, guide)
 
     def prune(self, pattern: Bools, guide: Floats) -> Bools:
