@@ -20,6 +20,7 @@ AGES = tuple(f"y{i}" for i in range(6))
 SERVICES = ("s0", "s1", "s2")
 NAMES = ("area", "age", "service")
 QUARTERLY = 16_000
+JOINT = 600  # cells, up to which the optimum of all releases at once is worth asking for
 
 
 def cuts(
@@ -95,21 +96,23 @@ def run(told: Any) -> dict[str, Any]:
             total["below"] += recovered.below
         if any(r.exact or r.below for r in found):
             print("recovered", seed, found, file=sys.stderr, flush=True)
-        if not conflicts:
+        many = sum(len(o.keys()) for r in done for o in r.outputs)
+        if not conflicts and many <= JOINT:
             whole = [replace(r, told={}, outputs=r.outputs) for r in done]
             total["withheld"] += distinct(done)
             total["joint"] += joint(whole, need, own)
         clock.lap("joint")
-        total["cells"] += sum(len(o.keys()) for r in done for o in r.outputs)
+        total["cells"] += many
         total["releases"] += len(done)
         if seed % 5 == 4:
             print(seed + 1, total, file=sys.stderr, flush=True)
-    ratio = total["withheld"] / max(total.pop("joint"), 1)
+    joint_ = total.pop("joint")
+    ratio = round(total["withheld"] / joint_, 4) if joint_ else None
     told_of = {k: round(v, 1) for k, v in seconds.items()}
     return {
         "programmes": told.programmes,
         **total,
-        "joint_ratio": round(ratio, 4),
+        "joint_ratio": ratio,
         "seconds": told_of,
     }
 

@@ -70,8 +70,7 @@ class Pool:
     def fits(self, low: Floats, high: Floats) -> Bools:
         """Tell which tables respect these intervals of the cells' moves."""
         cells = self._cells[: self._many]
-        fits: Bools = ((cells >= low - TINY) & (cells <= high + TINY)).all(axis=1)
-        return fits
+        return np.asarray(((cells >= low - TINY) & (cells <= high + TINY)).all(axis=1), bool)
 
     def furthest(self, fits: Bools, targets: Ints) -> tuple[Ints, Ints]:
         """Return which of the fitting tables moves each target furthest up, and down."""

@@ -195,8 +195,8 @@ def _release(
 def _few(matrix: Any, clique: Clique, number: int, units: tuple[int, int]) -> Bools:
     """Tell which cells hold too few families, or partners, whatever the count of children."""
     most = sparse.csr_matrix(matrix).multiply(clique.partners[number]).max(axis=1)
-    few: Bools = matrix @ clique.families[number] < units[0]
-    return few | (most.toarray().ravel() < units[1])
+    few = matrix @ clique.families[number] < units[0]
+    return np.asarray(few | (most.toarray().ravel() < units[1]), bool)
 
 
 def _tables(

@@ -39,7 +39,7 @@ def amounts(
     total = problem.cells @ sums
     whole = (problem.truth > 0) & (problem.fixed == FREE)
     leaning = np.zeros(len(first), bool)
-    leaning[whole] = dominated(total[whole], *largest[whole].T, rules)
+    leaning[whole] = dominated(total[whole], largest[whole, 0], largest[whole, 1], rules)
     scale = TOP / max(total.max(initial=0), 1e-300)  # the solver's tolerance is one for all
     total = total * scale
     hidden = np.tile([0.0, np.inf], (len(total), 1))

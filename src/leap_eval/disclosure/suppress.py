@@ -135,10 +135,19 @@ class Search:
             self.best = pattern.copy()
 
     def repair(self, pattern: Bools, guide: Floats, most: int) -> Bools:
-        """Withhold more, as the attackers' cuts ask, until all is safe; then show what can be."""
-        while self.opened(pattern.astype(float), most=most):
+        """Return a safe pattern near this one: withhold more, then show again what can be shown.
+
+        Joined with the best so far it is safe at once, and pruning asks a programme or more per
+        cell. In large problems it grows instead, as the attackers' cuts ask: many cuts, which
+        would slow the masters of small ones.
+        """
+        every = self.must | self.free
+        if self.seldom == 1:
+            near = pattern if self.safe(pattern) else self.best | pattern
+            return self.prune(near, guide + pattern)
+        while (pattern != every).any() and self.opened(pattern.astype(float), most=most):
             more = self.cuts.cover(pattern, self.secret)
-            pattern = more if (more != pattern).any() else self.must | self.free
+            pattern = more if (more != pattern).any() else every
         return self.prune(pattern, guide)
 
     def prune(self, pattern: Bools, guide: Floats) -> Bools:
