@@ -96,6 +96,7 @@ def estimates(draw):
             for i, p in enumerate((s[1:3], s[:2], s[2:]))
         ]
         listed += [("dose", f"{s[0]}:{b}", "all") for b in ("3-5", "6-9", "10+", "trend")]
+        listed += [("dose", f"{s[1]}:{b}", "all") for b in ("3-5", "6-9")]
         listed += [("breadth", f"breadth:{b}", "all") for b in ("1", "2", "3+")]
         listed += [("subgroup", x, g) for x in s for g in GROUPS]
         listed += [("subgroup_gap", s[0], g) for g in GROUPS]

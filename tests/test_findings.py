@@ -133,6 +133,12 @@ def test_headings_never_skip_a_level_and_always_have_something_under_them(pages)
         assert all(below > above for above, below in bare)
 
 
+def test_every_wide_table_has_a_name_of_its_own_so_that_none_is_mistaken_by_ear(pages):
+    for page, _ in pages.values():
+        names = [e.get("aria-label") for e in elements(page, "div") if e.get("role") == "region"]
+        assert len(names) == len(set(names)) > 10
+
+
 def test_link_texts_are_unique_and_make_sense_alone(pages):
     for page, _ in pages.values():
         told = ["".join(e.itertext()) for e in elements(page, "a")]
@@ -184,7 +190,7 @@ def test_a_single_amount_is_a_card_and_no_curve_of_one_point():
     assert 'id="breadth-' not in page
     heads = ["".join(e.itertext()) for e in elements(page, "h3")]
     assert sum(h.startswith("How many services: ") for h in heads) == 1
-    assert sum(h.startswith("How much of ") for h in heads) == 1
+    assert sum(h.startswith("How much of ") for h in heads) == 2
     assert "1 of the services compared" in page
 
 

@@ -86,6 +86,8 @@ async function look(browser, address, mode, picture) {
 (async () => {
   const [address, folder, ...modes] = process.argv.slice(2);
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
-  for (const mode of modes) console.log(JSON.stringify(await look(browser, address, mode, folder === '-' ? '' : `${folder}/${mode}.png`)));
+  const waiting = [...modes];
+  const reader = async () => { for (let mode = waiting.shift(); mode; mode = waiting.shift()) console.log(JSON.stringify(await look(browser, address, mode, folder === '-' ? '' : `${folder}/${mode}.png`))); };
+  await Promise.all([reader(), reader()]); // each has a context of its own
   await browser.close();
 })();

@@ -210,11 +210,9 @@ def _phrases() -> frozenset[str]:
               for i in range(len(w)) for j in range(i + 1, len(w) + 1)}  # fmt: skip
     found |= {f"{k}." for k in told["glossary"]} | set(told["glossary"].values())
     methods = told["methods"]
-    found |= {
-        methods["target_caption"],
-        *methods["target_head"],
-        *(t for line in methods["target"] for t in line),
-    }
+    for name in ("target", "sheet"):
+        found |= {methods[f"{name}_caption"], *methods[f"{name}_head"]}
+        found |= {t for line in methods[name] for t in line}
     for text in methods["summary"] + methods["full"]:
         found |= {piece.strip() for piece in re.split(r"\$[^$]+\$", text)}
     return frozenset(found)

@@ -234,7 +234,10 @@ def _amounts(
         for r in rows
         if not r["contrast"].endswith(":trend")
     ]
-    data = folded(grid_of(output, rows, say(f"{kind}_table", outcome=what)), output)
+    caption = say(f"{kind}_table", outcome=what)
+    if service:
+        caption = say("under", first=caption, second=services(service))
+    data = folded(grid_of(output, rows, caption), output)
     if sum(bool(r["value"]) for _, r, _ in told) < LEAST_POINTS:
         cards = (_card(release, output, r) for _, r, _ in told if r["value"])
         return Heading(3, title), *cards, data

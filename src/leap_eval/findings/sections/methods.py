@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from leap_eval.findings.document import Grid, Listing, Node, Para, Run
+from leap_eval.findings.document import Fold, Grid, Listing, Node, Para, Run
 from leap_eval.findings.release import Release
 from leap_eval.reference.page import page
 
@@ -14,11 +14,14 @@ _MATH = re.compile(r"\$([^$]+)\$")
 def methods(release: Release, audience: str, facts: dict[str, str]) -> tuple[Node, ...]:
     """Say how the differences were found; the programme reads it in full."""
     told = page()["methods"]
-    parts = told["summary"] + (told["full"] if audience == "leap" else [])
-    sheet = Grid(
-        told["target_caption"], tuple(told["target_head"]), tuple(tuple(r) for r in told["target"])
-    )
-    return *(_para(text) for text in parts), sheet
+    full = audience == "leap"
+    parts = told["summary"] + (told["full"] if full else [])
+    grids = [
+        Grid(told[f"{name}_caption"], tuple(told[f"{name}_head"]), tuple(map(tuple, told[name])))
+        for name in ("target", "sheet")
+    ]
+    more = (Fold(grids[1].caption, (grids[1],)),) if full else ()
+    return *(_para(text) for text in parts), grids[0], *more
 
 
 def _para(text: str) -> Para:
