@@ -97,6 +97,11 @@ def encode(persons: pd.DataFrame, linkage: Linkage) -> Encoded:
     return Encoded(nodes, members, _rates(linkage), strangers, crowded)
 
 
+def only(nodes: pa.Table, kept: NDArray[np.bool_]) -> pa.Table:
+    """Return the kept rows; the table itself, not a copy, where all are kept."""
+    return nodes if kept.all() else nodes.filter(pa.array(kept))
+
+
 def _one_key(linkage: Linkage) -> None:
     told: dict[tuple[bytes | None, ...], tuple[str, str]] = {}
     for at in sorted(linkage):

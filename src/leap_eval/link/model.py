@@ -18,6 +18,7 @@ from splink.internals.exceptions import EMTrainingException
 
 from leap_eval.link import levels
 from leap_eval.link.candidates import Comparer, candidates
+from leap_eval.link.encode import only
 from leap_eval.link.settings import Settings
 from leap_eval.tokens import columns
 
@@ -49,7 +50,7 @@ def weigh(nodes: pa.Table, rates: dict[str, float], settings: Settings) -> Weigh
     bare = nodes["bare"].to_numpy()
     found, models, chance = [], {}, {}
     if int((~bare).sum()) >= 2:
-        full = nodes.filter(pa.array(~bare))
+        full = only(nodes, ~bare)
         models["B"] = train(full, "B", {}, settings)
         chance = {f: {n: mu[1] for n, mu in told.items()} for f, told in models["B"].items()}
         found.append(_predict(full, "B", models["B"], settings))
@@ -63,7 +64,7 @@ def weigh(nodes: pa.Table, rates: dict[str, float], settings: Settings) -> Weigh
 def _engine() -> Any:
     connection = duckdb.connect()
     connection.sql(
-        "SET threads = 2; SET memory_limit = '1GB'; SET preserve_insertion_order = false"
+        "SET threads = 2; SET memory_limit = '600MB'; SET preserve_insertion_order = false"
     )
     return connection
 
