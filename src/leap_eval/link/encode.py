@@ -222,8 +222,8 @@ def _few(lists: pa.Array, value: Ints | None, most: int) -> pa.Array:
     """Return lists of small numbers, without elements of too many or of one value alone."""
     lengths = np.nan_to_num(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
     rows = np.repeat(np.arange(len(lists), dtype=np.int32), lengths)
-    _, place, count = np.unique(lists.flatten(), return_inverse=True, return_counts=True)
-    kept = (count <= most)[place]
+    place = pd.factorize(lists.flatten().to_numpy())[0]
+    kept = (np.bincount(place) <= most)[place]
     if value is not None:
         kept &= _shared(place, value[rows])
     ends = np.searchsorted(rows[kept], np.arange(len(lists) + 1)).astype(np.int32)
