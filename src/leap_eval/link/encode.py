@@ -206,9 +206,9 @@ def _sifted(held: Held, rows: pa.Table, first: Ints, members: pd.DataFrame) -> t
         made[column] = _few(_gathered(held, column, _list).take(taken), value, most)
     crowded = 0
     for column in TIER_A & made.keys() - set(columns("A")[1]):
-        kept = _not_many(made[column].fill_null(0).to_numpy(), MANY)
-        crowded += int((~kept).sum())
-        made[column] = pc.if_else(pa.array(kept), made[column], pa.scalar(None, pa.int64()))
+        few = _not_many(made[column].fill_null(0).to_numpy(), MANY)
+        crowded += int((~few).sum())
+        made[column] = pc.if_else(pa.array(few), made[column], pa.scalar(None, pa.int64()))
     return pa.table(made), crowded
 
 
