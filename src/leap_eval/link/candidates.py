@@ -86,7 +86,8 @@ class Comparer:
         used = levels.used(tier, nodes.column_names)
         told = nodes.select(used).rename_columns([levels.plain(c) for c in used])
         self.nodes = told.combine_chunks()
-        self.engine = duckdb.connect()
+        # One thread: the two sides must stay in step.
+        self.engine = duckdb.connect(config={"threads": 1})
 
     def levels(self, left: Ints, right: Ints) -> pd.DataFrame:
         """Return for pairs of rows the level of each field: -1 missing, 0 else, then closer."""
