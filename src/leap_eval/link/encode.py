@@ -94,6 +94,8 @@ def encode(persons: pd.DataFrame, linkage: Linkage) -> Encoded:
     rows = _described(held, record, persons)
     first, members = _profiles(rows, record)
     nodes, crowded = _sifted(held, rows, first, members)
+    del rows  # the nodes are a copy of what is needed
+    pa.default_memory_pool().release_unused()
     return Encoded(nodes, members, _rates(linkage), strangers, crowded)
 
 

@@ -113,7 +113,8 @@ def train(
     if len(nodes) < FEWEST:
         return guess
     sample = _sample(nodes, settings.train_records)
-    linker = _linker(sample, tier, _comparisons(tier, guess), _engine())
+    connection = _engine()
+    linker = _linker(sample, tier, _comparisons(tier, guess), connection)
     if not chance:
         linker.training.estimate_u_using_random_sampling(
             max_pairs=settings.u_pairs, seed=settings.seed, min_count_per_level=None, num_chunks=10
@@ -129,6 +130,7 @@ def train(
         # After a block without pairs Splink leaves out what it should have taught.
         after = linker.misc.save_model_to_json()
         told = after if len(after["comparisons"]) == len(fields) else told
+    connection.close()  # its copy of the tokens is not needed any more
     # A level that no random pair reached is rare, but not rarer than the pairs looked at can tell.
     least = 0.5 / min(settings.u_pairs, len(sample) * (len(sample) - 1) / 2)
     learnt = _filled(told, guess, least)
