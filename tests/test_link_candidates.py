@@ -10,6 +10,8 @@ from leap_eval.link.candidates import Comparer, candidates
 from leap_eval.link.encode import encode
 from leap_eval.link.holdout import compared
 
+SYLLABLES = [a + b for a in "bdfghjklmnprstvwz" for b in "aou"]
+
 
 @pytest.mark.parametrize(("other", "tier"), [("A", "A"), ("AB", "B")])
 def test_candidates_are_the_very_pairs_that_the_rules_as_sql_lead_to(other, tier):
@@ -20,6 +22,16 @@ def test_candidates_are_the_very_pairs_that_the_rules_as_sql_lead_to(other, tier
     met = compared(nodes, left, right, tier)["reached"].to_numpy(bool)
     found = set(zip(*candidates(nodes, tier), strict=True))
     assert found == set(zip(left[met], right[met], strict=True))
+
+
+def test_what_more_than_a_thousand_share_leads_to_no_pair_by_itself():
+    people = [tokens.Person(f"{a}{b}", None, "2019-04-01", "SW2 1AA")
+              for a in SYLLABLES for b in SYLLABLES]  # fmt: skip
+    names = [f"r{n:04d}" for n in range(len(people))]
+    persons = pd.DataFrame({"record_key": names, "role": "child", "sex": None})
+    left, _ = candidates(encode(persons, {("one", "Q1"): table(people, names, "AB")}).nodes, "B")
+    assert len(people) > 1000
+    assert len(left) < len(people) ** 2 / 20
 
 
 def test_names_that_changed_places_are_told_once_by_the_forename():

@@ -27,6 +27,7 @@ ID_FLOOR = -8.0
 PASSES = 10
 LIKELY = 0.5
 ALONE = 1e-6
+CHANCES = {False: 2, True: 3}  # power of a group's size: see `cluster` and decision 0012
 ALIKE = 200  # records alike in all beyond which nothing tells who is whom
 
 
@@ -209,11 +210,12 @@ def cluster(edges: pd.DataFrame, partner: Ints, free: bool = False, least: float
     """Join records by their best edges first; two of one partner only by an edge of their own.
 
     Two groups have more chances than two records that one pair looks alike: of m records and at
-    least as many others m squared, so that pair must be worth log2 of that more.
+    least as many others m squared, so that pair must be worth log2 of that more; cubed in a file
+    with repeats, where no second record of a partner keeps groups apart.
     A pair that looks more like twins than like one child keeps its groups apart. `free`: as if
     each record had a partner.
     """
-    apart = _apart(edges)
+    apart, chances = _apart(edges), CHANCES[free]
     held, barred = edges[(edges["score"] > least) & ~apart], edges[apart]
     person = _components(held, len(partner))
     doubtful = _doubtful(person, held, barred, partner, free)
@@ -227,7 +229,7 @@ def cluster(edges: pd.DataFrame, partner: Ints, free: bool = False, least: float
         if i == j:
             continue
         one, two = groups.get(i, [i]), groups.get(j, [j])
-        enough = score - least > 2 * np.log2(min(len(one), len(two)))
+        enough = score - least > chances * np.log2(min(len(one), len(two)))
         if enough and _may_join(one, two, None if free else partner, twice, never):
             groups.pop(max(i, j), None)
             groups[min(i, j)] = [*one, *two]
@@ -259,7 +261,8 @@ def _doubtful(
     """Tell which persons cannot be taken as they are: only these are put together edge by edge."""
     size = np.bincount(person, minlength=len(person))
     home = person[held["a"]]
-    weak = held["score"].to_numpy() <= 2 * np.log2(size[home] / 2)
+    chances = CHANCES[free]
+    weak = held["score"].to_numpy() <= chances * np.log2(size[home] / 2)
     doubtful = np.zeros(len(person), bool)
     doubtful[home[weak]] = True
     a, b = person[barred["a"]], person[barred["b"]]

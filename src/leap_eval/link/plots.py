@@ -19,9 +19,12 @@ LEAST_SHOWN = 0.9
 
 
 def _figure(height: float) -> Figure:
-    from matplotlib.figure import Figure
+    # Through pyplot, or a notebook shows words instead of the drawing.
+    import matplotlib.pyplot as plt
 
-    return Figure(figsize=(7.2, height), layout="constrained")
+    figure = plt.figure(figsize=(7.2, height), layout="constrained")
+    plt.close(figure)
+    return figure
 
 
 def _plain(axes: Any) -> Any:
