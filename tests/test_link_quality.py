@@ -109,7 +109,7 @@ def test_a_pattern_no_rule_promises_is_led_to_as_often_as_links_show_it():
     at = {f: _labels("B", f).index for f in ("forename", "surname", "date", "postcode")}
     edges = pd.DataFrame({
         "a": np.arange(count), "b": np.arange(count) + count, "tier": "B", "accepted": True,
-        "same_partner": False, "forename": at["forename"]("near"),
+        "same_partner": False, "through": False, "forename": at["forename"]("near"),
         "surname": at["surname"]("exact"), "date": at["date"]("exact"),
         "postcode": at["postcode"]("exact"),
     })  # fmt: skip
@@ -185,7 +185,7 @@ def dirty_pairs(seed, model, count=12_000):
         other = draw.choice(len(m) - 1, count, p=np.array(m[:-1]) / sum(m[:-1]))
         levels[field] = np.where(draw.random(count) < wrong, other, len(m) - 1)
     edges = pd.DataFrame(levels).assign(a=np.arange(count), b=np.arange(count) + count, tier="B")
-    edges = edges.assign(probability=1.0, accepted=True, same_partner=False)
+    edges = edges.assign(probability=1.0, accepted=True, same_partner=False, through=False)
     at = np.ravel_multi_index([edges[f] + 1 for f in FOUR], patterns("B").shape)
     people = pd.DataFrame({
         "role": "child", "missing": 0, "partner": np.repeat(["x", "y"], count), "sex": "f",
@@ -300,7 +300,7 @@ def test_damaged_copies_are_looked_for_and_never_enter_the_links(monkeypatch):
 def test_captured_counts_what_was_seen_even_where_the_model_expects_less(world):
     _, _, made = world
     edges = pd.DataFrame({"a": [0], "b": [1], "tier": "B", "probability": [1.0],
-                          "accepted": [True], **{f: [0] for f in ("forename", "surname")},
+                          "accepted": [True], "through": False, **{f: [0] for f in ("forename", "surname")},
                           "date": [4], "postcode": [0]})  # fmt: skip
     found = captured(edges, Model(made.model["levels"]), 1)
     assert found.total >= found.found == 1.0

@@ -16,6 +16,7 @@ from leap_eval.link.holdout import held_out, recalibrated
 from leap_eval.link.probes import Tried, probed
 from leap_eval.link.quality import precision, quality, warnings
 from leap_eval.link.rivals import chance
+from leap_eval.link.through import with_through
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,6 +64,8 @@ def assess(
     prior = _prior(edges)
     copies = probed(found.people, tried, rows, prior)
     model = Model(rows, caught(edges, tried.encoded, settings.seed))
+    partner = pd.factorize(found.people["partner"], sort=True)[0]
+    edges = with_through(edges, found.links, partner.astype(np.int64))
     report = quality(edges, found.links, found.partners, model, [*told, copies["recall"]])
     report |= {"prior": round(prior, 3)}
     report |= {"probes": {k: copies[k] for k in ("probes", "kinds")}}

@@ -229,7 +229,10 @@ def captured(
     spread = _dispersion(edges)
     found, total, missed, fits = 0.0, 0.0, np.zeros(draws), dict[str, Fit]()
     for tier in sorted(edges["tier"].unique()):
-        some = edges[edges["tier"] == tier]
+        mine = edges[edges["tier"] == tier]
+        # Found through others: true pairs of patterns that nobody weighed.
+        through = float(mine.loc[mine["through"], "probability"].sum())
+        some = mine[~mine["through"]]
         told, p = patterns(tier), some["probability"].to_numpy()
         at, accepted = patterns_of(some, tier), some["accepted"].to_numpy(bool)
         share = model.exposure(tier)
@@ -244,10 +247,11 @@ def captured(
         all_ = spread * np.exp(np.minimum(logs, np.log(n.sum() + 1.0)))
         hidden = (all_ * (1 - share[share < 1])).sum(axis=1)
         # What was seen of the hidden ones is there, whatever the model says.
-        total += n[seen].sum() + max(hidden[0], n[~seen].sum())
+        unseen = linked[~seen].sum() + through
+        total += n[seen].sum() + max(hidden[0], n[~seen].sum() + through)
         drawn = spread * random.poisson(np.minimum((hidden[1:] + rest) / spread, 1e9))
-        missed += np.maximum(drawn - linked[~seen].sum(), random.poisson(rest, draws))
-        found += linked.sum()
+        missed += np.maximum(drawn - unseen, random.poisson(rest, draws))
+        found += linked.sum() + through
     recall = found / np.maximum(found + missed, 1e-9)
     return Captured(float(found), float(total), recall, fits)
 

@@ -91,7 +91,7 @@ def quality(
         "conflicts": int(edges["conflict"].sum()),
         "implausible_per_1000": implausible(accepted),
         "thresholds": thresholds(across, every),
-        "scores": scores(across),
+        "scores": scores(across[~across["through"]]),
         "bands": _counted(children["band"], "band", "records"),
         "partners": _pairs(across, partner, model, every),
         "known": _known(children),
@@ -129,7 +129,7 @@ def thresholds(edges: pd.DataFrame, every: Captured | None) -> list[dict[str, fl
     """Return precision and recall had the line been drawn at another score."""
     if every is None:
         return []
-    open_, total = edges[~edges["barred"]], every.total
+    open_, total = edges[~edges["barred"] & ~edges["through"]], every.total
     score, p = open_["score"].to_numpy(), open_["probability"].to_numpy()
     made = [(line, p[score > line]) for line in SCORES]
     return [
