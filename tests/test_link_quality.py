@@ -19,6 +19,7 @@ from leap_eval.link.encode import Encoded
 from leap_eval.link.holdout import recalibrated, share
 from leap_eval.link.quality import precision, warnings
 from leap_eval.link.rivals import chance
+from leap_eval.link.through import with_through
 from leap_eval.tokens import Person, probes
 
 MANY = children(420)
@@ -146,6 +147,17 @@ def test_a_child_registered_twice_at_a_partner_does_not_compete_with_itself():
     edges = pd.DataFrame({"a": [0, 0], "b": [1, 2], "score": [9.0, 9.0],
                           "accepted": [True, True], "s": 0, "t": 1})  # fmt: skip
     assert (chance(edges) > 0.99).all()
+
+
+def test_two_records_that_only_a_third_partner_joins_are_a_pair_that_was_found():
+    edges = pd.DataFrame({"a": [0, 1, 0], "b": [1, 2, 3], "s": [0, 1, 0], "t": [1, 2, 2],
+                          "tier": "B", "accepted": [True, True, False], "probability": 0.9,
+                          "same_partner": False})  # fmt: skip
+    links = pd.DataFrame({"study_id": ["x", "x", "x", "y"], "role": "child", "probability": 0.9})
+    made = with_through(edges, links, np.array([0, 1, 2, 2]))
+    (pair,) = made[made["through"]].itertuples()
+    assert (pair.a, pair.b, pair.accepted, pair.probability) == (0, 2, True, 0.81)
+    assert len(made) == 4
 
 
 def test_precision_is_the_mean_probability_and_its_interval_holds_doubt_about_all_weights():
@@ -300,7 +312,7 @@ def test_damaged_copies_are_looked_for_and_never_enter_the_links(monkeypatch):
 def test_captured_counts_what_was_seen_even_where_the_model_expects_less(world):
     _, _, made = world
     edges = pd.DataFrame({"a": [0], "b": [1], "tier": "B", "probability": [1.0],
-                          "accepted": [True], "through": False, **{f: [0] for f in ("forename", "surname")},
+                          "accepted": [True], "through": False, "forename": 0, "surname": 0,
                           "date": [4], "postcode": [0]})  # fmt: skip
     found = captured(edges, Model(made.model["levels"]), 1)
     assert found.total >= found.found == 1.0

@@ -59,13 +59,16 @@ def caught(edges: pd.DataFrame, encoded: Encoded, seed: int) -> dict[str, Floats
 
 
 def _rules() -> Rules:
-    made = []
+    made: Rules = []
     for condition, _ in levels.rules("B"):
         asked = re.findall(r"l\.(\w+) = r\.(\w+)", condition)
-        named = [(_field(c), c) for c, _ in asked]
-        # Names that changed places and equal ids are levels, or facts, of their own.
-        if all(c == d for c, d in asked) and all(f is not None for f, _ in named):
-            made.append({f: [c for g, c in named if g == f] for f, _ in named})
+        rule: dict[int, list[str]] = {}
+        for left, right in asked:
+            # Names that changed places and equal ids are levels, or facts, of their own.
+            if left == right and (field := _field(left)) is not None:
+                rule.setdefault(field, []).append(left)
+        if sum(map(len, rule.values())) == len(asked):
+            made.append(rule)
     return made
 
 

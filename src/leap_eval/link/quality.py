@@ -186,7 +186,8 @@ def _pairs(
 ) -> list[dict[str, Any]]:
     """Return for each two partners with a link between them what was found and what was missed."""
     made = []
-    for (s, t), some in across.groupby(["s", "t"]):
+    for _, some in across.groupby(["s", "t"]):
+        s, t = (int(some[side].iloc[0]) for side in ("s", "t"))
         links = some[some["accepted"]]
         if not len(links):
             continue
