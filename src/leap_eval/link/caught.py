@@ -92,7 +92,8 @@ def _agreements(some: pd.DataFrame, encoded: Encoded, keys: list[str]) -> dict[s
     members = encoded.members.drop_duplicates("record").set_index("record")["node"]
     columns = {levels.plain(c): c for c in encoded.nodes.column_names}
     held = encoded.nodes.select([columns[k] for k in keys]).rename_columns(keys)
-    engine = duckdb.connect()
+    # One thread: the two sides must stay in step.
+    engine = duckdb.connect(config={"threads": 1})
     for name, side in (("l", "a"), ("r", "b")):
         engine.register(name, held.take(pa.array(members.loc[some[side]].to_numpy(np.int64))))
     lists = {k for k in keys if pa.types.is_list(held.schema.field(k).type)}
