@@ -40,6 +40,8 @@ def ours(rows: list[linkage.Rows], told: dict[str, Any]) -> dict[str, Any]:
     persons, found, encoded = linkage.persons_of(rows), tokenised(rows, told), {}
     persons = persons.sort_values(["partner", "record_key"]).reset_index(drop=True)
     looked, encode = model.candidates, stage.encode
+    if told["path"] == "tokens":
+        rows.clear()  # stage 02 never held them
 
     def watched(nodes: Any, tier: str) -> Any:
         left, right = looked(nodes, tier)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 import duckdb
@@ -43,7 +44,11 @@ def stock(rows: list[linkage.Rows], told: dict[str, Any]) -> dict[str, Any]:
     for place, frame in enumerate(frames):
         frame["unique_id"], frame["source_dataset"] = frame.pop("id"), f"file_{place}"
     ids = [row["id"] for file in rows for row in file]
-    pairs = _pairs(frames, told["seed"]) if all(map(len, frames)) else _none()
+    try:
+        pairs = _pairs(frames, told["seed"]) if all(map(len, frames)) else _none()
+    except Exception as error:  # noqa: BLE001 - where nothing can be learnt it fails in many ways
+        print(f"stock Splink learnt nothing here ({type(error).__name__})", file=sys.stderr)
+        pairs = _none()
     at = pd.Series(np.arange(len(ids)), index=ids)
     left, right = at[pairs["a"]].to_numpy(np.int64), at[pairs["b"]].to_numpy(np.int64)
     size, all_ids = len(ids), np.arange(len(ids))
@@ -83,23 +88,27 @@ def _swapped() -> Any:
 
 
 def _pairs(frames: list[pd.DataFrame], seed: int) -> pd.DataFrame:
+    # A careful user leaves out what the files do not hold.
+    held = {c for c in linkage.FIELDS if all(frame[c].notna().any() for frame in frames)}
+    told = {
+        "given_name": cl.NameComparison("given_name").configure(term_frequency_adjustments=True),
+        "surname": cl.NameComparison("surname").configure(term_frequency_adjustments=True),
+        "date_of_birth": _edited("date_of_birth", _swapped()),
+        "postcode": _edited("postcode"),
+        "sex": cl.ExactMatch("sex"),
+    }
     settings = SettingsCreator(
         link_type="link_only" if len(frames) > 1 else "dedupe_only",
-        comparisons=[
-            cl.NameComparison("given_name").configure(term_frequency_adjustments=True),
-            cl.NameComparison("surname").configure(term_frequency_adjustments=True),
-            _edited("date_of_birth", _swapped()),
-            _edited("postcode"),
-            cl.ExactMatch("sex"),
-        ],
-        blocking_rules_to_generate_predictions=[block_on(*b) for b in LOOKED_AT],
+        comparisons=[comparison for column, comparison in told.items() if column in held],
+        blocking_rules_to_generate_predictions=[block_on(*b) for b in _within(LOOKED_AT, held)],
     )
     api = DuckDBAPI(duckdb.connect())
     linker = Linker([api.register(f) for f in frames], settings, log_level=logging.ERROR)
-    train = linker.training
-    train.estimate_probability_two_random_records_match([block_on(*b) for b in SURE], recall=0.8)
+    train, sure = linker.training, [block_on(*b) for b in _within(SURE, held)]
+    if sure:
+        train.estimate_probability_two_random_records_match(sure, recall=0.8)
     train.estimate_u_using_random_sampling(max_pairs=2e6, seed=seed)
-    for block in (("date_of_birth",), ("postcode",), ("given_name", "surname")):
+    for block in _within([("date_of_birth",), ("postcode",), ("given_name", "surname")], held):
         train.estimate_parameters_using_expectation_maximisation(
             block_on(*block), estimate_without_term_frequencies=True
         )
@@ -108,6 +117,10 @@ def _pairs(frames: list[pd.DataFrame], seed: int) -> pd.DataFrame:
         FROM {made.physical_name} ORDER BY p DESC, 1, 2"""
     found: pd.DataFrame = linker._db_api._con.sql(query).df()
     return found
+
+
+def _within(rules: list[tuple[str, ...]], held: set[str]) -> list[tuple[str, ...]]:
+    return [rule for rule in rules if all(any(c in part for c in held) for part in rule)]
 
 
 def _one_to_one(pairs: pd.DataFrame) -> list[list[str]]:

@@ -121,6 +121,14 @@ def test_a_family_key_shared_at_one_partner_makes_one_family():
 
 def test_the_best_edge_wins_where_two_records_of_a_partner_want_the_same_one():
     edges = pd.DataFrame(
-        {"a": [0, 0], "b": [1, 2], "score": [3.0, 9.0], "barred": False, "same_partner": False}
+        {
+            "a": [0, 0],
+            "b": [1, 2],
+            "score": [3.0, 9.0],
+            "barred": False,
+            "twin": False,
+            "tier": "B",
+            "same_partner": False,
+        }
     )
     assert cluster(edges, np.array([0, 1, 1])).tolist() == [0, 1, 0]

@@ -64,13 +64,13 @@ def test_probability_is_the_share_of_all_possible_matchings_where_edges_form_no_
 def test_two_groups_are_not_joined_by_one_weak_pair_of_their_records():
     strong = [(0, 1, 20.0), (1, 2, 20.0), (3, 4, 20.0), (4, 5, 20.0)]
     edges = pd.DataFrame([*strong, (2, 3, 0.5)], columns=["a", "b", "score"])
-    edges = edges.assign(barred=False, same_partner=False)
+    edges = edges.assign(barred=False, twin=False, tier="B", same_partner=False)
     assert cluster(edges, np.arange(6)).tolist() == [0, 0, 0, 3, 3, 3]
 
 
 def test_in_a_file_with_repeats_a_chain_of_good_pairs_is_one_person():
     edges = pd.DataFrame({"a": [0, 1], "b": [1, 2], "score": [9.0, 8.0]})
-    edges = edges.assign(barred=False, same_partner=True)
+    edges = edges.assign(barred=False, twin=False, tier="B", same_partner=True)
     alone = np.zeros(3, np.int64)
     assert cluster(edges, alone, free=True).tolist() == [0, 0, 0]
     assert len(set(cluster(edges, alone).tolist())) == 2

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from leap_eval.link import levels
-from leap_eval.link.encode import mixed
+from leap_eval.link.encode import MANY, mixed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,7 @@ def candidates(nodes: pa.Table, tier: str) -> tuple[Ints, Ints]:
     count, found = len(nodes), np.zeros(0, np.int64)
     plain = {levels.plain(c): nodes[c] for c in nodes.column_names}
     bare = nodes["bare"].to_numpy()
-    for condition, lists in levels.rules(tier):
+    for condition, lists in levels.rules(tier, levels.extras(nodes.column_names)):
         rows = ~nodes["copy"].to_numpy() if "copy" in condition else np.ones(count, bool)
         asked = re.findall(r"l\.(\w+) = r\.(\w+)", condition)
         sides = [_keys(plain, [both[side] for both in asked], lists, rows) for side in (0, 1)]
@@ -65,8 +65,8 @@ def _met(left: tuple[Marks, Ints], right: tuple[Marks, Ints]) -> Iterator[tuple[
     keys, rows = right[0][order], right[1][order]
     low = np.searchsorted(keys, left[0], "left")
     count = np.searchsorted(keys, left[0], "right") - low
-    # A row meets itself once: whoever meets nobody else need not be opened.
-    some = np.flatnonzero(count > 0)
+    # What more than so many share tells nobody apart, and would make pairs without end.
+    some = np.flatnonzero((count > 0) & (count <= MANY))
     ends = np.cumsum(count[some])
     cuts = np.searchsorted(ends, np.arange(AT_ONCE, int(ends[-1]) if len(ends) else 0, AT_ONCE))
     for part in np.split(some, np.unique(cuts)):
@@ -86,11 +86,13 @@ class Comparer:
         used = levels.used(tier, nodes.column_names)
         told = nodes.select(used).rename_columns([levels.plain(c) for c in used])
         self.nodes = told.combine_chunks()
-        self.engine = duckdb.connect()
+        # One thread: the two sides must stay in step.
+        self.engine = duckdb.connect(config={"threads": 1})
 
     def levels(self, left: Ints, right: Ints) -> pd.DataFrame:
         """Return for pairs of rows the level of each field: -1 missing, 0 else, then closer."""
         self.engine.register("l", self.nodes.take(pa.array(left)))
         self.engine.register("r", self.nodes.take(pa.array(right)))
-        found = self.engine.sql(f"SELECT {self.asked} FROM l POSITIONAL JOIN r").df()
-        return found.astype(np.int64)
+        asked = f"SELECT {self.asked} FROM l POSITIONAL JOIN r"
+        found: pd.DataFrame = self.engine.sql(asked).df().astype(np.int64)
+        return found

@@ -27,6 +27,7 @@ ID_FLOOR = -8.0
 PASSES = 10
 LIKELY = 0.5
 ALONE = 1e-6
+CHANCES = {False: 2, True: 3}  # power of a group's size: see `cluster` and decision 0012
 ALIKE = 200  # records alike in all beyond which nothing tells who is whom
 
 
@@ -110,9 +111,11 @@ def _patterns(pairs: pd.DataFrame) -> pd.DataFrame:
         close["close"] |= rows & name & np.isin(named["date"], levels.CLOSE_DATE)
         other = named["forename"] == levels.ELSE
         close["else_forename"] |= rows & other
-        place = np.isin(named["postcode"], ["exact", "missing"])
+        place = np.isin(named["postcode"], ["exact", "near", "sector", "missing"])
         agree = (named["surname"] == "exact") & (named["date"] == "exact") & place
-        close["twin"] |= rows & other & agree
+        # In tier A an initial is all that is left of two names that are nothing alike.
+        unlike = other | (named["forename"] == "initial") if tier == "A" else other
+        close["twin"] |= rows & unlike & agree
     return pd.DataFrame(close, index=pairs.index)
 
 
@@ -142,7 +145,7 @@ def decide(
     edges["probability"] = probability(edges, edges["score"].to_numpy(), prior)
     edges["accepted"] = (person[edges["a"]] == person[edges["b"]]) & (edges["score"] > -5)
     sure = edges["accepted"] & (edges["probability"] >= settings.sure)
-    strict = cluster(edges[sure | edges["barred"]], partner, free)
+    strict = cluster(edges[sure | _apart(edges)], partner, free)
     loose = cluster(edges, partner, free, least=settings.loose)
     return Decision(edges, person, strict, loose, learnt)
 
@@ -206,11 +209,14 @@ def assigned(edges: pd.DataFrame, partner: Ints) -> Ints:
 def cluster(edges: pd.DataFrame, partner: Ints, free: bool = False, least: float = 0.0) -> Ints:
     """Join records by their best edges first; two of one partner only by an edge of their own.
 
-    Two groups have more chances than two records that one pair looks alike: for each doubling of
-    the smaller, that pair must be worth a bit more. `free`: as if each record had a partner.
+    Two groups have more chances than two records that one pair looks alike: of m records and at
+    least as many others m squared, so that pair must be worth log2 of that more; cubed in a file
+    with repeats, where no second record of a partner keeps groups apart.
+    A pair that looks more like twins than like one child keeps its groups apart. `free`: as if
+    each record had a partner.
     """
-    held = edges[(edges["score"] > least) & ~edges["barred"]]
-    barred = edges[edges["barred"]]
+    apart, chances = _apart(edges), CHANCES[free]
+    held, barred = edges[(edges["score"] > least) & ~apart], edges[apart]
     person = _components(held, len(partner))
     doubtful = _doubtful(person, held, barred, partner, free)
     root = np.where(doubtful[person], np.arange(len(partner)), person)
@@ -223,12 +229,19 @@ def cluster(edges: pd.DataFrame, partner: Ints, free: bool = False, least: float
         if i == j:
             continue
         one, two = groups.get(i, [i]), groups.get(j, [j])
-        enough = score - least > np.log2(min(len(one), len(two)))
+        enough = score - least > chances * np.log2(min(len(one), len(two)))
         if enough and _may_join(one, two, None if free else partner, twice, never):
             groups.pop(max(i, j), None)
             groups[min(i, j)] = [*one, *two]
             root[[*one, *two]] = min(i, j)
     return root
+
+
+def _apart(edges: pd.DataFrame) -> pd.Series:
+    # Tier A cannot tell a nickname from another child's name.
+    twins = edges["twin"] & (edges["score"] <= 0) & (edges["tier"] == "B")
+    told: pd.Series = edges["barred"] | twins
+    return told
 
 
 def _components(edges: pd.DataFrame, records: int) -> Ints:
@@ -248,7 +261,8 @@ def _doubtful(
     """Tell which persons cannot be taken as they are: only these are put together edge by edge."""
     size = np.bincount(person, minlength=len(person))
     home = person[held["a"]]
-    weak = held["score"].to_numpy() <= np.log2(size[home] / 2)
+    chances = CHANCES[free]
+    weak = held["score"].to_numpy() <= chances * np.log2(size[home] / 2)
     doubtful = np.zeros(len(person), bool)
     doubtful[home[weak]] = True
     a, b = person[barred["a"]], person[barred["b"]]

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from leap_eval.errors import LinkError
 from leap_eval.link import levels
 from leap_eval.tokens import columns
+from leap_eval.tokens.forms import IDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,7 +94,14 @@ def encode(persons: pd.DataFrame, linkage: Linkage) -> Encoded:
     rows = _described(held, record, persons)
     first, members = _profiles(rows, record)
     nodes, crowded = _sifted(held, rows, first, members)
+    del rows  # the nodes are a copy of what is needed
+    pa.default_memory_pool().release_unused()
     return Encoded(nodes, members, _rates(linkage), strangers, crowded)
+
+
+def only(nodes: pa.Table, kept: NDArray[np.bool_]) -> pa.Table:
+    """Return the kept rows; the table itself, not a copy, where all are kept."""
+    return nodes if kept.all() else nodes.filter(pa.array(kept))
 
 
 def _one_key(linkage: Linkage) -> None:
@@ -188,20 +196,21 @@ def _sifted(held: Held, rows: pa.Table, first: Ints, members: pd.DataFrame) -> t
     taken = pa.array(first[profile])
     made: dict[str, Any] = {"node": np.arange(len(profile)), "profile": profile}
     made["copy"] = made["node"] >= len(first)
-    made |= {c: rows[c].combine_chunks().take(taken) for c in rows.column_names}
     # Compounds are asked only where a side has nothing else.
-    tier_a = bool(pc.any(rows["bare"]).as_py())
+    unasked = frozenset[str]() if pc.any(rows["bare"]).as_py() else TIER_A - {*IDS, "g_flp", "flp"}
+    kept = [c for c in rows.column_names if c not in unasked]
+    made |= {c: rows[c].combine_chunks().take(taken) for c in kept}
     for column in columns("AB")[1]:
-        if column in TIER_A and not tier_a:
+        if column in unasked:
             continue
         value = made[VALUE_OF[column]].fill_null(0).to_numpy() if column in VALUE_OF else None
         most = MANY if column in TIER_A else len(profile)
         made[column] = _few(_gathered(held, column, _list).take(taken), value, most)
     crowded = 0
-    for column in TIER_A & set(rows.column_names):
-        kept = _not_many(made[column].fill_null(0).to_numpy(), MANY)
-        crowded += int((~kept).sum())
-        made[column] = pc.if_else(pa.array(kept), made[column], pa.scalar(None, pa.int64()))
+    for column in TIER_A & made.keys() - set(columns("A")[1]):
+        few = _not_many(made[column].fill_null(0).to_numpy(), MANY)
+        crowded += int((~few).sum())
+        made[column] = pc.if_else(pa.array(few), made[column], pa.scalar(None, pa.int64()))
     return pa.table(made), crowded
 
 
@@ -215,8 +224,8 @@ def _few(lists: pa.Array, value: Ints | None, most: int) -> pa.Array:
     """Return lists of small numbers, without elements of too many or of one value alone."""
     lengths = np.nan_to_num(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
     rows = np.repeat(np.arange(len(lists), dtype=np.int32), lengths)
-    _, place, count = np.unique(lists.flatten(), return_inverse=True, return_counts=True)
-    kept = (count <= most)[place]
+    place = pd.factorize(lists.flatten().to_numpy())[0]
+    kept = (np.bincount(place) <= most)[place]
     if value is not None:
         kept &= _shared(place, value[rows])
     ends = np.searchsorted(rows[kept], np.arange(len(lists) + 1)).astype(np.int32)

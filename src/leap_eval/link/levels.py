@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 FIELDS = ("forename", "surname", "date", "postcode", "sex")
@@ -178,7 +179,9 @@ _PAIRS_B = (
     + [("dob_ym", "ln_3"), ("dob_md", "fn_3"), ("dob_md", "ln_x")]
     + [("pc", d) for d in ("dob_ym", "dob_md", "dob_yd")]
     + [("dob", n) for n in ("fn_1", "pc_district")]
+    + [("fn_1", "ln"), ("fn_3", "ln_3"), ("fn_x", "ln_x")]
 )
+_BESIDE = ("fn_3", "fn_x", "ln_3", "ln_x", "dob", "dob_ym", "dob_yd", "pc")  # with an extra column
 _NEAR_B = (
     [("fn_near", n) for n in ("ln", "dob_md", "pc")]
     + [("ln_near", n) for n in ("fn", "dob_md", "pc")]
@@ -248,19 +251,20 @@ def labels(tier: str, field: str) -> list[str]:
     return [ELSE, *reversed(told(tier, field)[1])]
 
 
-def rules(tier: str) -> list[tuple[str, list[str]]]:
+def rules(tier: str, extra: Sequence[str] = ()) -> list[tuple[str, list[str]]]:
     """Return the blocking rules of a model: a condition, and the lists to open for it."""
     # AB pairs are model B's; the filter keeps them out of model A.
     mixed = " AND (l.bare OR r.bare)" if tier == "A" else ""
-    told = [(f"{rule} AND NOT l.copy AND NOT r.copy", lists) for rule, lists in _rules(tier)]
+    told = [(f"{rule} AND NOT l.copy AND NOT r.copy", lists) for rule, lists in _rules(tier, extra)]
     made = [("l.profile = r.profile", list[str]()), *told]
     return [(condition + mixed, lists) for condition, lists in made]
 
 
-def _rules(tier: str) -> list[tuple[str, list[str]]]:
+def _rules(tier: str, extra: Sequence[str]) -> list[tuple[str, list[str]]]:
     ids: list[tuple[str, list[str]]] = [("l.nhs = r.nhs", []), ("l.upn = r.upn", [])]
     if tier == "B":
-        direct = [_rule(*pair) for pair in _PAIRS_B]
+        beside = [(e, column) for e in extra for column in _BESIDE]
+        direct = [_rule(*pair) for pair in (*_PAIRS_B, *beside, *combinations(extra, 2))]
         crossed = ("l.fn = r.ln AND l.ln = r.fn", "l.fn = r.ln AND l.pc = r.pc")
         turned: list[tuple[str, list[str]]] = [(c, []) for c in crossed]
         return [*ids, *direct, *turned, *((_rule(*p)[0], [plain(p[0])]) for p in _NEAR_B)]

@@ -18,6 +18,7 @@ from splink.internals.exceptions import EMTrainingException
 
 from leap_eval.link import levels
 from leap_eval.link.candidates import Comparer, candidates
+from leap_eval.link.encode import only
 from leap_eval.link.settings import Settings
 from leap_eval.tokens import columns
 
@@ -49,7 +50,7 @@ def weigh(nodes: pa.Table, rates: dict[str, float], settings: Settings) -> Weigh
     bare = nodes["bare"].to_numpy()
     found, models, chance = [], {}, {}
     if int((~bare).sum()) >= 2:
-        full = nodes.filter(pa.array(~bare))
+        full = only(nodes, ~bare)
         models["B"] = train(full, "B", {}, settings)
         chance = {f: {n: mu[1] for n, mu in told.items()} for f, told in models["B"].items()}
         found.append(_predict(full, "B", models["B"], settings))
@@ -63,7 +64,7 @@ def weigh(nodes: pa.Table, rates: dict[str, float], settings: Settings) -> Weigh
 def _engine() -> Any:
     connection = duckdb.connect()
     connection.sql(
-        "SET threads = 2; SET memory_limit = '1GB'; SET preserve_insertion_order = false"
+        "SET threads = 2; SET memory_limit = '600MB'; SET preserve_insertion_order = false"
     )
     return connection
 
@@ -112,7 +113,8 @@ def train(
     if len(nodes) < FEWEST:
         return guess
     sample = _sample(nodes, settings.train_records)
-    linker = _linker(sample, tier, _comparisons(tier, guess), _engine())
+    connection = _engine()
+    linker = _linker(sample, tier, _comparisons(tier, guess), connection)
     if not chance:
         linker.training.estimate_u_using_random_sampling(
             max_pairs=settings.u_pairs, seed=settings.seed, min_count_per_level=None, num_chunks=10
@@ -128,6 +130,7 @@ def train(
         # After a block without pairs Splink leaves out what it should have taught.
         after = linker.misc.save_model_to_json()
         told = after if len(after["comparisons"]) == len(fields) else told
+    connection.close()  # its copy of the tokens is not needed any more
     # A level that no random pair reached is rare, but not rarer than the pairs looked at can tell.
     least = 0.5 / min(settings.u_pairs, len(sample) * (len(sample) - 1) / 2)
     learnt = _filled(told, guess, least)

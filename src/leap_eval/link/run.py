@@ -13,7 +13,7 @@ from leap_eval.errors import LinkError
 from leap_eval.link import levels
 from leap_eval.link.assess import Findings, assess
 from leap_eval.link.decide import Decision, cluster, decide, record_edges
-from leap_eval.link.encode import Encoded, Linkage, encode
+from leap_eval.link.encode import Encoded, Linkage, encode, only
 from leap_eval.link.family import families, study_ids
 from leap_eval.link.model import Weighed, weigh
 from leap_eval.link.probes import Tried
@@ -126,7 +126,7 @@ def _role(
     # Children and adults are apart: no pair crosses, and each learns weights of its own.
     mine = encoded.nodes
     if len(mine):
-        mine = mine.filter(pa.array(mine["child"].to_numpy() == (role == "child")))
+        mine = only(mine, mine["child"].to_numpy() == (role == "child"))
         number = pa.array(np.arange(len(mine)))
         mine = mine.set_column(mine.column_names.index("node"), "node", number)
     weighed = weigh(mine, encoded.rates, settings) if len(mine) else Weighed(pd.DataFrame(), {})
