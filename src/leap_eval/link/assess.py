@@ -10,10 +10,13 @@ import numpy as np
 import pandas as pd
 
 from leap_eval.link.bias import bias
+from leap_eval.link.capture import Model
+from leap_eval.link.caught import caught
 from leap_eval.link.holdout import held_out, recalibrated
 from leap_eval.link.probes import Tried, probed
 from leap_eval.link.quality import precision, quality, warnings
 from leap_eval.link.rivals import chance
+from leap_eval.link.through import with_through
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,14 +63,17 @@ def assess(
     told, labelled = held_out(edges, tried.encoded, found.people, decide)
     prior = _prior(edges)
     copies = probed(found.people, tried, rows, prior)
-    report = quality(edges, found.links, found.partners, rows, [*told, copies["recall"]])
+    model = Model(rows, caught(edges, tried.encoded, settings.seed))
+    partner = pd.factorize(found.people["partner"], sort=True)[0]
+    edges = with_through(edges, found.links, partner.astype(np.int64))
+    report = quality(edges, found.links, found.partners, model, [*told, copies["recall"]])
     report |= {"prior": round(prior, 3)}
     report |= {"probes": {k: copies[k] for k in ("probes", "kinds")}}
     missing = found.people.loc[children, "missing"]
     report |= {"missing_share": round(float((missing > 0).mean()), 4)}
     report |= {"no_tokens": int((missing > 3).sum())}
     report |= _bent(edges, labelled, report)
-    judged = bias(found.people, edges, rows, settings.seed, settings.gap_flag)
+    judged = bias(found.people, edges, model, settings.seed, settings.gap_flag)
     return Assessed(report, judged.report, judged.weight)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from leap_eval.link.capture import Captured, captured
-from leap_eval.link.quality import FEWEST, Model, precision, told, untold
+from leap_eval.link.capture import Captured, Model, captured
+from leap_eval.link.quality import FEWEST, precision, told, untold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,7 +65,7 @@ def bias(people: pd.DataFrame, edges: pd.DataFrame, model: Model, seed: int, gap
     made = [
         one
         for dimension in groups.columns
-        for one in _dimension(groups[dimension], people, across, model, seed, gap)
+        for one in _dimension(groups[dimension], people, across, model, gap, every)
     ]
     report = {"groups": [{k: v for k, v in one.items() if k != "captured"} for one in made]}
     return Bias(report, _weights(groups, across, made, every))
@@ -76,8 +76,8 @@ def _dimension(
     people: pd.DataFrame,
     across: pd.DataFrame,
     model: Model,
-    seed: int,
     gap: float,
+    every: Captured | None,
 ) -> list[dict[str, Any]]:
     a, b = (group.to_numpy(object)[across[side].to_numpy()] for side in ("a", "b"))
     made = []
@@ -86,7 +86,7 @@ def _dimension(
         some = across[(a == name) | (b == name)]
         one = _group(people, inside, some)
         many = one["links"] >= FEWEST
-        found = captured(some, model, seed + 1 + place) if many else None
+        found = captured(some, model, 1 + place, every) if many else None
         made.append({"dimension": group.name, "group": name, **one, "captured": found})
     return _compared(made, gap)
 

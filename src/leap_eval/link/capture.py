@@ -8,7 +8,7 @@ carries on to the patterns of levels where it does not (dual-system estimation, 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LISTS = levels.FIELDS[:4]
 LEAST = 3.0  # bits above which no true pair of a rule is dropped before it is weighed
+RARELY = 0.05  # chance of being led to, below which a pattern tells nothing
 DRAWS = 500
 STEPS = 40
 INTERCEPT, MAIN, MISSING, OFF, GONE, MIXED, TRIPLE = range(7)
@@ -67,6 +68,20 @@ class Patterns:
     number: Ints  # (patterns, fields): -1 missing, 0 else, then closer
     shape: tuple[int, ...]
     blocked: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """The reviewable levels of stage 02, and per tier how likely blocking leads to a pattern."""
+
+    levels: list[dict[str, Any]]
+    caught: dict[str, Floats] = field(default_factory=dict)
+
+    def exposure(self, tier: str) -> Floats:
+        """Return how likely linkage sees a true pair of each pattern among its candidates."""
+        led = self.caught.get(tier, patterns(tier).blocked.astype(float))
+        weighed = weights_of(self.levels, "child", tier) > LEAST
+        return np.where(weighed & (led >= RARELY), led, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,8 +162,8 @@ def weights_of(model: list[dict[str, Any]], role: str, tier: str) -> Floats:
     }
     number = patterns(tier).number
     total = np.zeros(len(number))
-    for f, field in enumerate(LISTS):
-        bits = [told.get((field, name), 0.0) for name in levels.labels(tier, field)]
+    for f, one in enumerate(LISTS):
+        bits = [told.get((one, name), 0.0) for name in levels.labels(tier, one)]
         total += np.where(number[:, f] < 0, 0.0, np.array(bits)[np.maximum(number[:, f], 0)])
     return total
 
@@ -162,21 +177,26 @@ def patterns_of(edges: pd.DataFrame, tier: str) -> Ints:
 
 def fit(
     counts: Floats,
-    seen: NDArray[np.bool_],
+    exposure: Floats,
     tier: str,
     m: dict[tuple[str, str], float],
+    near: Fit | None = None,
 ) -> Fit:
-    """Fit the true pairs of the patterns that are seen: Poisson regression, mode and curvature."""
-    x, y = patterns(tier).terms[seen], counts[seen]
+    """Fit the true pairs of all patterns to those seen: Poisson regression, mode and curvature.
+
+    `near`: a fit that this one may resemble; it only shortens the way.
+    """
+    seen = exposure > 0
+    x, y, share = patterns(tier).terms[seen], counts[seen], exposure[seen]
     mean, precision = _prior(tier, m)
-    beta = mean.copy()
-    beta[0] = np.log(max(y.sum(), 1.0)) - np.log(np.exp(x[:, 1:] @ beta[1:]).sum())
+    beta = (near.beta if near else mean).copy()
+    beta[0] = np.log(max(y.sum(), 1.0)) - np.log((share * np.exp(x[:, 1:] @ beta[1:])).sum())
     for _ in range(STEPS):
-        mu = np.exp(np.clip(x @ beta, -40, 40))
+        mu = share * np.exp(np.clip(x @ beta, -40, 40))
         hessian = x.T @ (mu[:, None] * x) + precision
         step = np.linalg.solve(hessian, x.T @ (y - mu) - precision @ (beta - mean))
         beta = beta + step * min(1.0, 1.0 / max(float(np.abs(step).max()), 1e-12))
-        if np.abs(step).max() < 1e-6:
+        if np.abs(step).max() < 1e-4:
             break
     covariance: Floats = np.linalg.inv(hessian).astype(np.float64)
     return Fit(beta, covariance)
@@ -189,35 +209,51 @@ class Captured:
     found: float
     total: float
     recall: Floats  # draws: of parameters, and of the pairs that happen to be missed
+    fits: dict[str, Fit]  # by tier
 
 
-def captured(edges: pd.DataFrame, model: list[dict[str, Any]], seed: int) -> Captured:
+def captured(
+    edges: pd.DataFrame,
+    model: Model,
+    seed: int,
+    every: Captured | None = None,
+    draws: int = DRAWS,
+) -> Captured:
     """Return the true pairs among all records, from the candidate pairs between partners.
 
-    Where a blocking rule always leads to a pattern, all true pairs are candidates, and the
-    probabilities of these, linked or not, add up to them; the fitted model tells the others.
+    Where blocking leads to a pattern, the probabilities of its candidates, linked or not, add up
+    to the true pairs that were led to; the fitted model tells the others. `every`: what was told
+    of all pairs, where these are some of them.
     """
     random = np.random.default_rng(seed)
     spread = _dispersion(edges)
-    found, total, missed = 0.0, 0.0, np.zeros(DRAWS)
+    found, total, missed, fits = 0.0, 0.0, np.zeros(draws), dict[str, Fit]()
     for tier in sorted(edges["tier"].unique()):
-        some = edges[edges["tier"] == tier]
+        mine = edges[edges["tier"] == tier]
+        # Found through others: true pairs of patterns that nobody weighed.
+        through = float(mine.loc[mine["through"], "probability"].sum())
+        some = mine[~mine["through"]]
         told, p = patterns(tier), some["probability"].to_numpy()
         at, accepted = patterns_of(some, tier), some["accepted"].to_numpy(bool)
-        seen = told.blocked & (weights_of(model, "child", tier) > LEAST)
+        share = model.exposure(tier)
+        seen = share > 0
         n = np.bincount(at, weights=p, minlength=len(seen))
         linked = np.bincount(at[accepted], weights=p[accepted], minlength=len(seen))
-        own = fit(n / spread, seen, tier, _shares(model, tier))
+        near = every.fits.get(tier) if every else None
+        own = fits[tier] = fit(n / spread, share, tier, _shares(model.levels, tier), near)
         rest = float(n[seen].sum() - linked[seen].sum())
-        beta = random.multivariate_normal(own.beta, own.covariance, DRAWS, method="cholesky")
-        logs = np.clip(np.vstack([own.beta, beta]) @ told.terms[~seen].T, -40, 40)
-        hidden = spread * np.exp(np.minimum(logs, np.log(n.sum() + 1.0))).sum(axis=1)
+        beta = random.multivariate_normal(own.beta, own.covariance, draws, method="cholesky")
+        logs = np.clip(np.vstack([own.beta, beta]) @ told.terms[share < 1].T, -40, 40)
+        all_ = spread * np.exp(np.minimum(logs, np.log(n.sum() + 1.0)))
+        hidden = (all_ * (1 - share[share < 1])).sum(axis=1)
         # What was seen of the hidden ones is there, whatever the model says.
-        total += n[seen].sum() + max(hidden[0], n[~seen].sum())
+        unseen = linked[~seen].sum() + through
+        total += n[seen].sum() + max(hidden[0], n[~seen].sum() + through)
         drawn = spread * random.poisson(np.minimum((hidden[1:] + rest) / spread, 1e9))
-        missed += np.maximum(drawn - linked[~seen].sum(), random.poisson(rest, DRAWS))
-        found += linked.sum()
-    return Captured(float(found), float(total), found / np.maximum(found + missed, 1e-9))
+        missed += np.maximum(drawn - unseen, random.poisson(rest, draws))
+        found += linked.sum() + through
+    recall = found / np.maximum(found + missed, 1e-9)
+    return Captured(float(found), float(total), recall, fits)
 
 
 def _dispersion(edges: pd.DataFrame) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from leap_eval.link import levels
-from leap_eval.link.capture import DRAWS, captured
+from leap_eval.link.capture import DRAWS, Captured, Model, captured
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +20,6 @@ FEWEST = 300  # links below which recall is not told
 DOUBT = 2.0  # standard deviation, in bits, of what all weights together may be off
 APART = 0.015  # two ways to tell recall that differ by more are a warning
 SCORES = range(-6, 31, 2)
-Model = list[dict[str, Any]]
 Measure = dict[str, Any]
 
 
@@ -35,11 +34,10 @@ def untold(why: str) -> Measure:
     return {"value": None, "low": None, "high": None, "method": why}
 
 
-def recall(edges: pd.DataFrame, model: Model, seed: int) -> Measure:
+def recall(made: Captured | None) -> Measure:
     """Return the share of true pairs between partners that were linked, with a 95 % interval."""
-    if int(edges["accepted"].sum()) < FEWEST:
+    if made is None:
         return untold("too few links")
-    made = captured(edges, model, seed)
     return told(made.found / made.total, made.recall, "multi-list log-linear")
 
 
@@ -77,7 +75,8 @@ def quality(
     across = edges[~edges["same_partner"]]
     accepted = across[across["accepted"]]
     children = links[links["role"] == "child"]
-    measures = {"precision": precision(accepted, SEED), "recall": recall(across, model, SEED)}
+    every = captured(across, model, SEED) if len(accepted) >= FEWEST else None
+    measures = {"precision": precision(accepted, SEED), "recall": recall(every)}
     side = [{"measure": name, **one} for name, one in measures.items()] + trials
     return {
         "links": len(accepted),
@@ -91,10 +90,10 @@ def quality(
         "duplicates": int((edges["accepted"] & edges["same_partner"]).sum()),
         "conflicts": int(edges["conflict"].sum()),
         "implausible_per_1000": implausible(accepted),
-        "thresholds": thresholds(across, model),
-        "scores": scores(across),
+        "thresholds": thresholds(across, every),
+        "scores": scores(across[~across["through"]]),
         "bands": _counted(children["band"], "band", "records"),
-        "partners": [_pair(across, at, partner, model) for at in _pairs_of(accepted)],
+        "partners": _pairs(across, partner, model, every),
         "known": _known(children),
         "cluster_sizes": _sizes(children, "study_id", "records", "children"),
         "family_sizes": _sizes(
@@ -126,12 +125,11 @@ def implausible(links: pd.DataFrame) -> float | None:
     return round(1000 * float((sex | other).mean()), 2)
 
 
-def thresholds(edges: pd.DataFrame, model: Model) -> list[dict[str, float]]:
+def thresholds(edges: pd.DataFrame, every: Captured | None) -> list[dict[str, float]]:
     """Return precision and recall had the line been drawn at another score."""
-    open_ = edges[~edges["barred"]]
-    if int(edges["accepted"].sum()) < FEWEST:
+    if every is None:
         return []
-    total = captured(edges, model, SEED).total
+    open_, total = edges[~edges["barred"] & ~edges["through"]], every.total
     score, p = open_["score"].to_numpy(), open_["probability"].to_numpy()
     made = [(line, p[score > line]) for line in SCORES]
     return [
@@ -183,20 +181,26 @@ def _known(children: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _pairs_of(links: pd.DataFrame) -> list[tuple[int, int]]:
-    return sorted(set(zip(links["s"].tolist(), links["t"].tolist(), strict=True)))
-
-
-def _pair(
-    across: pd.DataFrame, at: tuple[int, int], partner: list[str], model: Model
-) -> dict[str, Any]:
-    some = across[(across["s"] == at[0]) & (across["t"] == at[1])]
-    links = some[some["accepted"]]
-    return {
-        "partner_a": partner[at[0]],
-        "partner_b": partner[at[1]],
-        "links": len(links),
-        "uncertain": int((links["probability"] < 0.95).sum()),
-        "precision": precision(links, SEED)["value"],
-        "recall": recall(some, model, SEED)["value"],
-    }
+def _pairs(
+    across: pd.DataFrame, partner: list[str], model: Model, every: Captured | None
+) -> list[dict[str, Any]]:
+    """Return for each two partners with a link between them what was found and what was missed."""
+    made = []
+    for _, some in across.groupby(["s", "t"]):
+        s, t = (int(some[side].iloc[0]) for side in ("s", "t"))
+        links = some[some["accepted"]]
+        if not len(links):
+            continue
+        many = every is not None and len(links) >= FEWEST
+        own = captured(some, model, SEED, every, draws=0) if many else None
+        made.append(
+            {
+                "partner_a": partner[s],
+                "partner_b": partner[t],
+                "links": len(links),
+                "uncertain": int((links["probability"] < 0.95).sum()),
+                "precision": _4(links["probability"].mean()),
+                "recall": _4(own.found / own.total) if own else None,
+            }
+        )
+    return made

@@ -1,0 +1,42 @@
+"""Pairs that are one person only through others: linked, though nobody weighed them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from leap_eval.link import levels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def with_through(
+    edges: pd.DataFrame, links: pd.DataFrame, partner: NDArray[np.int64]
+) -> pd.DataFrame:
+    """Return the candidate pairs, and with `through` the other pairs of one child's records.
+
+    Where three partners know a child, two records that agree on nothing are found by the third.
+    Such a pair is right if both of its records are: its levels are not known.
+    """
+    edges = edges.assign(through=False)
+    rows = pd.DataFrame({"person": links["study_id"], "record": np.arange(len(links))})
+    rows = rows[((links["role"] == "child") & links["study_id"].duplicated(keep=False)).to_numpy()]
+    rows = rows[rows.groupby("person")["record"].transform("size") > 2]
+    both = rows.merge(rows, on="person", suffixes=("_a", "_b"))
+    a, b = (both[f"record_{side}"].to_numpy() for side in "ab")
+    linked = edges[edges["accepted"]]
+    known = linked["a"].to_numpy() * len(links) + linked["b"].to_numpy()
+    new = (a < b) & (partner[a] != partner[b]) & ~np.isin(a * len(links) + b, known)
+    a, b = a[new], b[new]
+    p = links["probability"].to_numpy()
+    made = pd.DataFrame({"a": a, "b": b, "s": partner[a], "t": partner[b]})
+    tiers = edges.drop_duplicates(["s", "t"]).set_index(["s", "t"])["tier"]
+    tier = tiers.reindex(pd.MultiIndex.from_frame(made[["s", "t"]])).to_numpy(object)
+    made = made.assign(tier=tier, probability=np.round(p[a] * p[b], 6), through=True)
+    made = made[made["tier"].notna()].assign(accepted=True, score=0.0, months_apart=0.0)
+    flags = ("same_partner", "barred", "conflict", "same_id", "else_forename", "twin")
+    made = made.assign(**dict.fromkeys(flags, False), **dict.fromkeys(levels.FIELDS, -1))
+    return pd.concat([edges, made], ignore_index=True) if len(made) else edges
