@@ -271,10 +271,11 @@ def main() -> None:
             pretend, kind = partial(leap, twins=given.twins), partial(world, kind=given)
             one = pretend if given.pretend else kind
             told = worlds(one, given)
-    told |= {
+    process = {
         "cpu_total_s": round(time.process_time() - start, 1),
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
+    told = process | told
     # What could not be measured is null: NaN is no JSON.
     print(json.dumps(json.loads(json.dumps(told), parse_constant=lambda _: None)))
 
