@@ -163,6 +163,13 @@ def test_every_plot_is_drawn_from_the_tables_and_from_nothing_at_all(worlds):
         assert all(figure.get_children() for figure in drawn)
 
 
+def test_a_service_without_any_group_of_enough_children_is_drawn_empty(worlds):
+    told = worlds[0][1].estimates
+    service = told.loc[told["family"] == "subgroup", "contrast"].iloc[0]
+    lost = (told["family"] == "subgroup_gap") & (told["contrast"] == service)
+    assert plots.equity(told[~lost]).get_children()
+
+
 def test_an_arm_without_results_is_a_d_row_and_the_others_go_on(worlds):
     world, told = worlds[0]
     words = world.exposure.set_index("study_id")["m12_g6_combination"]

@@ -224,7 +224,7 @@ def _groups(panels: Any, own: pd.DataFrame, services: list[str]) -> None:
     groups = sorted(set(own["subgroup"]))
     for axes, service in zip(panels, services, strict=True):
         part = own[own["contrast"] == service]
-        place = len(groups) - 1 - part["subgroup"].map(groups.index)
+        place = [len(groups) - 1 - groups.index(g) for g in part["subgroup"]]
         axes.hlines(place, part["band_low"], part["band_high"], color=BAND, linewidth=5)
         axes.hlines(place, part["low"], part["high"], color=POINT, linewidth=1.2)
         axes.plot(part["estimate"], place, "o", color=POINT, markersize=4)
