@@ -240,7 +240,8 @@ def _linear(search: Search, effort: Effort) -> float:
 
 def _whole(search: Search, effort: Effort, bound: float) -> tuple[float, bool]:
     """Solve whole masters with cuts until one is safe; return the bound and whether it is met."""
-    gap, rounds = LOOSE / (2.5 if search.deep else 1), -(-effort.mip_rounds // search.seldom)
+    gap, seldom = (LOOSE / 2.5, 3) if search.deep else (LOOSE, 1)
+    rounds = -(-effort.mip_rounds // (search.seldom * seldom))
     nodes = min(effort.mip_nodes, effort.dive_nodes) if search.deep else effort.mip_nodes
     for number in range(rounds):
         if _met(search, bound):
