@@ -205,3 +205,22 @@ def test_hidden_groups_of_no_table_are_targets_and_stay_unknown() -> None:
     first = targets.primary(problem, NEED)
     told = suppress.suppress(problem, found, first, EFFORT, b"draw")
     assert not attack.audit(problem, found, told.withheld)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_dives_in_a_three_way_table_bracket_the_optimum_proven_without_them(seed: int) -> None:
+    counts = np.random.default_rng(seed).poisson(9, (4, 3, 3))
+    names = ["a", "b", "c"]
+    at = np.indices(counts.shape).reshape(3, -1)
+    frame = pd.DataFrame({d: [f"c{v}" for v in at[i]] for i, d in enumerate(names)})
+    nodes = {d: {c: (c,) for c in sorted(frame[d].unique())} | {ALL: ()} for d in names}
+    cube = Cube(frame.assign(children=counts.ravel()), tuple(names))
+    problem = cells.collect([Release("r", (Output("t", "c", nodes),), {"c": cube})])
+    found, first = targets.targets(problem, NEED, groups=False), targets.primary(problem, NEED)
+    assert first.any()
+    proof = suppress.Effort(dives=0, deep_gap=0.0, mip_rounds=300)
+    best = suppress.suppress(problem, found, first, proof, b"draw")
+    dived = suppress.suppress(problem, found, first, EFFORT, b"draw")
+    assert best.method == "optimal"
+    assert dived.bound <= best.cost <= dived.cost <= best.cost / 0.97 + 1e-6
+    assert not attack.audit(problem, found, dived.withheld)

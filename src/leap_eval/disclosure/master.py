@@ -13,13 +13,15 @@ from leap_eval.disclosure.attack import quiet
 from leap_eval.disclosure.declare import Bools, Floats, Ints
 from leap_eval.errors import DisclosureError
 
+SLACK = 0.3  # by how much a cut is more than met when it is forgotten; it may come again
+
 
 class Cuts:
     """Rows `weights x >= 1` over the free cells; what must be withheld is taken off before."""
 
     def __init__(self, must: Bools, free: Bools) -> None:
         """Start with none."""
-        self.must, self.places = must, np.flatnonzero(free)
+        self.must, self.free, self.places = must, free, np.flatnonzero(free)
         self.cells = len(free)
         self.rows: list[tuple[Ints, Floats]] = []
         self._seen: set[bytes] = set()
@@ -36,7 +38,7 @@ class Cuts:
                 self._seen.add(sign)
                 self.rows.append((at, told[at]))
 
-    def spare(self, pattern: Bools) -> tuple[Any, Floats]:
+    def spare(self, pattern: Floats | Bools) -> tuple[Any, Floats]:
         """Return the cuts, a column per cell, and by how much a pattern more than meets each."""
         ends = np.cumsum([0, *(len(at) for at, _ in self.rows)])
         at = np.concatenate([np.array([], np.int64), *(at for at, _ in self.rows)])
@@ -44,6 +46,18 @@ class Cuts:
         shape = (len(self.rows), self.cells)
         rows = sparse.csr_matrix((told, self.places[at], ends), shape=shape)
         return rows.tocsc(), rows @ pattern - 1
+
+    def tight(self, x: Floats, most: float = 1e-6) -> list[tuple[Ints, Floats]]:
+        """Return the cuts that a point meets by less than this."""
+        _, spare = self.spare(x)
+        return [row for row, more in zip(self.rows, spare, strict=True) if more < most]
+
+    def lean(self, x: Floats, cost: Floats) -> tuple[Cuts, Floats]:
+        """Return the few cuts that hold the relaxed master where it is, and where that is."""
+        x, _ = linear(self, cost, x).solve()
+        few = Cuts(self.must, self.free)
+        few.rows = self.tight(x)
+        return few, x
 
     def cover(self, pattern: Bools, cost: Floats) -> Bools:
         """Withhold, greedily, until every cut is met: the most need for the cost first."""
@@ -65,28 +79,51 @@ class Cuts:
 class linear:  # noqa: N801 - reads as a verb where it is used
     """The relaxed master, solved again and again as cuts come in."""
 
-    def __init__(self, cuts: Cuts, cost: Floats) -> None:
-        """Start with the free cells as columns."""
-        self._cuts, self._cost, self._told = cuts, cost, 0
+    def __init__(self, cuts: Cuts, cost: Floats, near: Floats | None = None) -> None:
+        """Start with the free cells as columns; `near` a point, cuts come in when broken."""
+        self._cuts, self._cost, self._told, self._near = cuts, cost, 0, near
         self._solver = quiet()
         n = len(cuts.places)
         self._solver.addVars(n, np.zeros(n), np.ones(n))
         self._solver.changeColsCost(n, np.arange(n, dtype=np.int32), cost[cuts.places])
+        if near is not None:
+            self._add(cuts.tight(near))
+
+    def _add(self, rows: list[tuple[Ints, Floats]]) -> None:
+        for at, told in rows:
+            self._solver.addRow(1.0, highspy.kHighsInf, len(at), at.astype(np.int32), told)
+
+    def hold(self, held: Bools) -> None:
+        """Withhold these free cells from now on."""
+        for i in np.flatnonzero(held):
+            self._solver.changeColBounds(int(i), 1.0, 1.0)
+
+    def drop(self) -> None:
+        """Forget the cuts that the last answer more than meets: many come, and few matter."""
+        met = np.array(self._solver.getSolution().row_value) > 1 + SLACK
+        if met.any():
+            self._solver.deleteRows(int(met.sum()), np.flatnonzero(met).astype(np.int32))
 
     def solve(self) -> tuple[Floats, float]:
         """Return the cheapest fractions that meet all cuts, over all cells, and their cost."""
-        for at, told in self._cuts.rows[self._told :]:
-            self._solver.addRow(1.0, highspy.kHighsInf, len(at), at.astype(np.int32), told)
-        self._told = len(self._cuts.rows)
+        if self._near is None:
+            self._add(self._cuts.rows[self._told :])
+            self._told = len(self._cuts.rows)
         base = float(self._cost[self._cuts.must].sum())
         if not len(self._cuts.places):
             return self._cuts.must.astype(float), base
-        self._solver.run()
-        if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            raise DisclosureError("disclosure: no pattern can protect these tables; leave one out")
-        x = self._cuts.must.astype(float)
-        x[self._cuts.places] = np.clip(np.array(self._solver.getSolution().col_value), 0, 1)
-        return x, base + float(self._solver.getInfo().objective_function_value)
+        while True:
+            self._solver.run()
+            if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+                raise DisclosureError(
+                    "disclosure: no pattern can protect these tables; leave one out"
+                )
+            x = self._cuts.must.astype(float)
+            x[self._cuts.places] = np.clip(np.array(self._solver.getSolution().col_value), 0, 1)
+            broken = [] if self._near is None else self._cuts.tight(x, -1e-6)
+            if not broken:
+                return x, base + float(self._solver.getInfo().objective_function_value)
+            self._add(broken)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,6 +20,7 @@ import numpy as np
 from leap_eval.disclosure.attack import TINY, Attacker, Open, attackers, start
 from leap_eval.disclosure.cells import SHOWN, Problem
 from leap_eval.disclosure.declare import Bools, Floats, Key
+from leap_eval.disclosure.dive import dives
 from leap_eval.disclosure.magnitude import Amounts
 from leap_eval.disclosure.master import Cuts, linear, whole
 from leap_eval.disclosure.targets import Targets
@@ -42,6 +43,8 @@ class Effort:
     tie_nodes: int = 100
     gap: float = 0.0
     deep_gap: float = 0.03  # three-way tables and wider: the last cells cost most of the time
+    dives: int = 40  # in three-way tables
+    dive_nodes: int = 200  # of each whole master after them
     per_round: int = 120  # open targets that answer one pattern
     boxes: int = 2000
 
@@ -79,7 +82,7 @@ class Search:
         most: float = math.inf, beside: Sequence[Amounts] = (),
     ) -> None:  # fmt: skip
         """Start with what must be withheld; `draw` chooses secretly among equal optima."""
-        self.problem, self.found = problem, found
+        self.problem, self.found, self.draw = problem, found, draw
         self._most, self._ends = most, time.monotonic() + most
         self.must = start(problem, first)
         self.free = problem.free & ~self.must
@@ -94,6 +97,8 @@ class Search:
         self.best: Bools = self.must | self.free
         self.guide = self.must.astype(float)
         self.offenders: list[list[int]] = [[] for _ in self.attackers]
+        # Keys are an output and a node of each dimension: published in three ways or more.
+        self.deep = any(len(key) > 3 for key in problem.names)
         # Each round asks about every target, and a repair about every cell besides.
         self.seldom = 1 + (len(problem.truth) // MANY) ** 2
 
@@ -225,22 +230,28 @@ def _linear(search: Search, effort: Effort) -> float:
         bound = max(bound, value)
         if not search.opened(x, reach, effort.per_round) or stalled >= 5:
             break
-    # What the fractions touch at all is nearly safe when no fraction helps any more.
-    search.keep(search.repair(x > TINY, x, effort.per_round))
     search.guide = x
+    if search.deep:
+        dives(search, effort, reach, _rounded(search, bound))
+    else:  # What the fractions touch at all is nearly safe when no fraction helps any more.
+        search.keep(search.repair(x > TINY, x, effort.per_round))
     return bound
 
 
 def _whole(search: Search, effort: Effort, bound: float) -> tuple[float, bool]:
     """Solve whole masters with cuts until one is safe; return the bound and whether it is met."""
-    gap, rounds = LOOSE, -(-effort.mip_rounds // search.seldom)
+    gap, seldom = (LOOSE / 2.5, 3) if search.deep else (LOOSE, 1)
+    rounds = -(-effort.mip_rounds // (search.seldom * seldom))
+    nodes = min(effort.mip_nodes, effort.dive_nodes) if search.deep else effort.mip_nodes
     for number in range(rounds):
         if _met(search, bound):
             return bound, True
-        told = whole(search.cuts, search.cost, gap, effort.mip_nodes)
+        told = whole(search.cuts, search.cost, gap, nodes)
         bound = max(bound, _rounded(search, told.bound))
         unsafe = search.opened(told.pattern.astype(float), most=effort.per_round)
-        if unsafe and (search.seldom == 1 or number == rounds - 1):
+        # After dives a repair finds nothing better.
+        last = number == rounds - 1
+        if unsafe and not search.deep and (search.seldom == 1 or last):
             search.keep(search.repair(told.pattern, search.guide, effort.per_round))
         elif not unsafe:
             search.keep(told.pattern)
