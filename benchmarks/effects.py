@@ -93,7 +93,8 @@ def _estimated(told: Fit, families: tuple[str, ...]) -> pd.DataFrame:
         }  # fmt: skip
         tables.append(pd.DataFrame(columns | pulled(told, places, band)))
     table = pd.concat(tables, ignore_index=True)
-    return table.assign(q=effects.benjamini_hochberg(table["p"].to_numpy(float)))
+    q = effects.false_discovery(table["p"].to_numpy(float), table["family"].tolist())
+    return table.assign(q=q)
 
 
 def leap(seed: int, children: int, twins: int) -> pd.DataFrame:

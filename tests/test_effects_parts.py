@@ -7,6 +7,7 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from statsmodels.stats.multitest import multipletests
 
@@ -17,6 +18,7 @@ from leap_eval.effects import (
     arm_weights,
     benjamini_hochberg,
     evalue,
+    false_discovery,
     grade,
     joint,
 )
@@ -113,6 +115,18 @@ def test_joint_bands_hold_all_means_together_as_often_as_they_say():
 def test_false_discovery_rates_agree_with_statsmodels(p):
     theirs = multipletests(p, method="fdr_bh")[1]
     assert np.allclose(benjamini_hochberg(np.array(p)), theirs)
+
+
+def test_a_scan_of_nulls_finds_no_more_for_standing_beside_real_effects():
+    draw, false, scanned = np.random.default_rng(8), 0, 27
+    family = ["service"] * 30 + ["pair_scan"] * scanned
+    for _ in range(400):
+        z = draw.normal(size=len(family)) + np.where(np.array(family) == "service", 6, 0)
+        p = 2 * norm.sf(np.abs(z))
+        q = false_discovery(p, family)
+        assert (q >= benjamini_hochberg(p)).all()
+        false += bool((q[-scanned:] <= 0.10).any())
+    assert false / 400 <= 0.13
 
 
 def test_the_published_example_gives_the_published_e_values():

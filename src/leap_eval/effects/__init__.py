@@ -1,7 +1,7 @@
 """Stage 06: which services and combinations go with a better outcome, and how sure we are."""
 
 from leap_eval.effects.aipw import ArmMeans, arm_means, arm_weights
-from leap_eval.effects.bands import Bands, benjamini_hochberg, joint
+from leap_eval.effects.bands import Bands, benjamini_hochberg, false_discovery, joint
 from leap_eval.effects.grade import Evidence, Grade, grade
 from leap_eval.effects.hidden import EValue, evalue
 from leap_eval.effects.problem import Given, Measured, first_results
@@ -25,6 +25,7 @@ __all__ = [
     "companions",
     "evalue",
     "facts",
+    "false_discovery",
     "first_results",
     "grade",
     "joint",

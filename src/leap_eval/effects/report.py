@@ -12,7 +12,7 @@ from scipy.stats import norm
 from leap_eval.effects import checks
 from leap_eval.effects.additive import pulled
 from leap_eval.effects.aipw import Floats
-from leap_eval.effects.bands import Bands, benjamini_hochberg
+from leap_eval.effects.bands import Bands, false_discovery
 from leap_eval.effects.checks import NOT_RUN
 from leap_eval.effects.contrasts import Contrast
 from leap_eval.effects.fit import Fit
@@ -72,7 +72,7 @@ def report(
         parts.append(_family(rule, fit, places, checked, plan.levels.band))
         tables.append((name, places, checked))
     table = pd.concat(parts, ignore_index=True)
-    table["q"] = benjamini_hochberg(table["p"].to_numpy(float))
+    table["q"] = false_discovery(table["p"].to_numpy(float), table["family"].tolist())
     status = status_of(plan, frozen)
     budget = plan.levels.fdr * rule.fdr_share
     graded = [grade(_evidence(row, rule, status, budget)) for row in _records(table)]
