@@ -100,7 +100,8 @@ def attack(
     exact = below = tried = 0
     for group in groups(facts, blocks, who, present):
         size = truth[group].sum()
-        if own is not None and not (group & ~np.array(known)).any():
+        # Nobody else's child is in it: that there is none is a zero, and zeros are told.
+        if own is not None and not truth[group & ~np.array(known)].any():
             continue
         if 0 < size < threshold:
             tried += 1
