@@ -1,6 +1,6 @@
-"""Both engines on the same data: do stages 01, 03 and 04 give the same tables, and how long?
+"""Both engines on the same data: do stages 01 to 04 give the same tables, and how long?
 
-    python benchmarks/engines.py [--partners healthy_table ...] [--stages ingest cohort exposure]
+    python benchmarks/engines.py [--partners healthy_table ...] [--stages ingest link ...]
 
 Needs a finished run of the workspace, `pip install leap-eval[spark]` and a Java runtime. Each
 engine works in a process of its own, as in the pipeline. The last line is JSON.
@@ -22,18 +22,22 @@ from leap_eval.agreements import load_programme
 from leap_eval.contracts import (
     COHORT,
     CONTACTS,
+    DRAWS,
+    EDGES,
     EXPOSURE,
     LINKS,
     OUTCOMES,
     PERSONS,
     Contract,
 )
+from leap_eval.link import link
 from leap_eval.settings import load_params
 from leap_eval.settings.plan import load_plan
 from leap_eval.store import parquet, root, rows
+from leap_eval.store.keys import project_key
 
 ENGINES = ("duckdb", "spark")
-STAGES = ("ingest", "cohort", "exposure")
+STAGES = ("ingest", "link", "cohort", "exposure")
 
 
 def digest(table: Any, contract: Contract) -> str:
@@ -49,30 +53,46 @@ def ingested(partners: list[str]) -> dict[str, str]:
         sent = ingest.ingest(rows.filed(partner), as_at)
         told = {"persons": PERSONS, "contacts": CONTACTS, "outcomes": OUTCOMES}
         found |= {f"{partner}/{n}": digest(getattr(sent, n), c) for n, c in told.items()}
-        quality = json.dumps(sent.quality, sort_keys=True, default=str)
-        found[f"{partner}/quality"] = hashlib.sha256(quality.encode()).hexdigest()
+        found[f"{partner}/quality"] = aggregate(sent.quality)
     return found
 
 
+def aggregate(told: Any) -> str:
+    """Return the SHA-256 of a report of aggregates."""
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def linked(_partners: list[str]) -> dict[str, str]:
+    """Run stage 02 on all partners: persons come from the engine, the rest is in memory."""
+    persons, settings = rows.union("persons", PERSONS), {"seed": load_params(root()).common.seed}
+    told = link(persons, rows.linkage(), settings, project_key(), rows.probes())
+    tables = {"links": LINKS, "edges": EDGES, "draws": DRAWS}
+    found = {n: digest(parquet.arrow(getattr(told, n), c), c) for n, c in tables.items()}
+    reports = {n: aggregate(getattr(told, n)) for n in ("model", "quality", "bias")}
+    return found | {f"link {n}": told for n, told in reports.items()}
+
+
 def studied(_partners: list[str]) -> dict[str, str]:
-    """Run stage 03 on the linked records of the workspace."""
+    """Run stage 03 on the best links of the workspace; other draws take Spark too long."""
     plan, as_at = load_plan(root()), load_params(root()).common.as_at
     told = rows.union("persons", PERSONS), rows.union("contacts", CONTACTS)
-    links = rows.read("link/links", LINKS)
-    return {"cohort": digest(cohort.cohort(*told, links, plan, as_at), COHORT)}
+    return {
+        "cohort": digest(cohort.cohort(*told, rows.read("link/links", LINKS), plan, as_at), COHORT)
+    }
 
 
 def exposed(_partners: list[str]) -> dict[str, str]:
     """Run stage 04 on the cohort of the workspace."""
     plan, services = load_plan(root()), load_programme(root()).services
-    links, children = rows.read("link/links", LINKS), rows.read("cohort", COHORT)
-    told = exposure.attended(rows.union("contacts", CONTACTS), links, children, services)
+    children, contacts = rows.read("cohort", COHORT), rows.union("contacts", CONTACTS)
+    links = rows.read("link/links", LINKS)
+    told = exposure.attended(contacts, links, children, services)
     return {"exposure": digest(exposure.exposure(told, children, services, plan), EXPOSURE)}
 
 
 def child(stages: list[str], partners: list[str]) -> dict[str, Any]:
     """Run the stages on this process's engine."""
-    work = dict(zip(STAGES, (ingested, studied, exposed), strict=True))
+    work = dict(zip(STAGES, (ingested, linked, studied, exposed), strict=True))
     seconds, tables = {}, {}
     for stage in stages:
         began = time.monotonic()
