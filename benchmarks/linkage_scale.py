@@ -20,6 +20,8 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import linkage
@@ -57,7 +59,7 @@ def _ranked(names: tuple[str, ...], draw: random.Random) -> str:
     return names[min(int(len(names) ** draw.random()), len(names)) - 1]
 
 
-def district(told: argparse.Namespace) -> tuple[pd.DataFrame, dict[Any, pa.Table]]:
+def district(told: argparse.Namespace) -> tuple[pd.DataFrame, Tables]:
     """Return persons and tokens at rest of all services; each set of tokens is made once."""
     draw = random.Random(told.seed)
     rows = children(told.children, draw)
@@ -74,19 +76,36 @@ def district(told: argparse.Namespace) -> tuple[pd.DataFrame, dict[Any, pa.Table
                     kept.append(other)
                 held.append((service, child, place))
     table = _tokens(kept)
-    persons, tables = [], {}
+    persons, places = [], {}
     for service in range(told.services):
         mine = [(child, place) for s, child, place in held if s == service]
         name = f"service_{service:02}"
         key = tokens.load_keys(None, "demo").record
         keys = [tokens.record_key(name, str(child), key) for child, _ in mine]
-        named = table.take(pa.array([place for _, place in mine]))
-        tables[name, "2019Q3"] = named.append_column("record_key", pa.array(keys))
+        places[name, "2019Q3"] = pa.array([place for _, place in mine]), pa.array(keys)
         persons += [(k, name, kept[place]["sex"]) for k, (_, place) in zip(keys, mine, strict=True)]
     blank = {"role": "child", "family_key": None, "imd_decile": None}
     blank |= {"ethnicity_group5": "not_known", "home_language": "not_known"}
     columns = ["record_key", "partner", "sex"]
-    return pd.DataFrame(persons, columns=columns).assign(**blank), tables
+    return pd.DataFrame(persons, columns=columns).assign(**blank), Tables(table, places)
+
+
+@dataclass(frozen=True)
+class Tables(Mapping[tuple[str, str], pa.Table]):
+    """The services' token tables, each made when it is asked for, as stage 02 reads its files."""
+
+    table: pa.Table
+    places: dict[tuple[str, str], tuple[pa.Array, pa.Array]]
+
+    def __getitem__(self, at: tuple[str, str]) -> pa.Table:
+        rows, keys = self.places[at]
+        return self.table.take(rows).append_column("record_key", keys)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
 
 
 def _tokens(rows: list[dict[str, str]]) -> pa.Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-Linkage = dict[tuple[str, str], pa.Table]
+Linkage = Mapping[tuple[str, str], pa.Table]  # by partner and period; may read when asked
+Held = list[tuple[tuple[str, str], Any]]  # of each table the rows (Ints) that have a person
+Facts = dict[tuple[str, str], dict[bytes, bytes]]
 # list column -> the token of the whole value, so that an element only one value holds can go
 VALUE_OF = {
     "fd_l": "f_l",
@@ -69,34 +71,38 @@ class Encoded:
     crowded: int  # tokens shared by too many to be looked at
 
 
-Held = list[tuple[pa.Table, pa.Array]]  # a table of tokens, and its rows that have a person
-
-
 def encode(persons: pd.DataFrame, linkage: Linkage) -> Encoded:
-    """Return one node per distinct set of tokens, role and sex, all tokens as integers."""
-    _one_key(linkage)
+    """Return one node per distinct set of tokens, role and sex, all tokens as integers.
+
+    Each table is asked for twice, and none is kept: first for what tells records apart, then for
+    the lists of those rows alone that stand for a node.
+    """
     place = pd.Series(np.arange(len(persons)), index=persons["record_key"])
     held: Held = []
-    records, strangers = [np.zeros(0, np.int64)], 0
+    parts, records, facts, strangers = [], [np.zeros(0, np.int64)], {}, 0
     # The newest first: where a record has several sets of tokens, its older ones follow.
     newest = sorted(linkage, key=itemgetter(1), reverse=True)
-    for partner, period in sorted(newest, key=itemgetter(0)):
-        table = linkage[partner, period]
-        _whole(table, partner, period)
+    for at in sorted(newest, key=itemgetter(0)):
+        table = linkage[at]
+        facts[at] = table.schema.metadata or {}
+        _whole(table, *at)
         record = place.reindex(table["record_key"].to_pandas()).to_numpy()
         known = np.flatnonzero(~np.isnan(record))
         strangers += len(record) - len(known)
-        held.append((table, pa.array(known)))
+        held.append((at, known))
         records.append(record[known].astype(np.int64))
+        parts.append(_described(table.take(pa.array(known)), records[-1], persons))
+    _one_key(facts)
     record = np.concatenate(records)
     if not len(record):
         return Encoded(pa.table({}), pd.DataFrame({"node": [], "record": []}), {}, strangers, 0)
-    rows = _described(held, record, persons)
+    rows = _filled(parts)
+    del parts
     first, members = _profiles(rows, record)
-    nodes, crowded = _sifted(held, rows, first, members)
-    del rows  # the nodes are a copy of what is needed
+    rows = rows.take(pa.array(first))
+    nodes, crowded = _sifted(rows, _lists(linkage, held, first), members)
     pa.default_memory_pool().release_unused()
-    return Encoded(nodes, members, _rates(linkage), strangers, crowded)
+    return Encoded(nodes, members, _rates(facts), strangers, crowded)
 
 
 def only(nodes: pa.Table, kept: NDArray[np.bool_]) -> pa.Table:
@@ -104,12 +110,11 @@ def only(nodes: pa.Table, kept: NDArray[np.bool_]) -> pa.Table:
     return nodes if kept.all() else nodes.filter(pa.array(kept))
 
 
-def _one_key(linkage: Linkage) -> None:
+def _one_key(facts: Facts) -> None:
     told: dict[tuple[bytes | None, ...], tuple[str, str]] = {}
-    for at in sorted(linkage):
-        facts = linkage[at].schema.metadata or {}
-        if b"key_ids" in facts:
-            told.setdefault((facts[b"key_ids"], facts.get(b"norm_version")), at)
+    for at, said in sorted(facts.items()):
+        if b"key_ids" in said:
+            told.setdefault((said[b"key_ids"], said.get(b"norm_version")), at)
     if len(told) > 1:
         one, two = ["/".join(at) for at in told.values()][:2]
         raise LinkError(
@@ -136,13 +141,14 @@ def _whole(table: pa.Table, partner: str, period: str) -> None:
         )
 
 
-def _described(held: Held, record: Ints, persons: pd.DataFrame) -> pa.Table:
-    extra = {c for table, _ in held for c in levels.extras(table.column_names)}
-    singles = [*columns("AB")[0], *sorted(extra)]
-    made: dict[str, Any] = {c: _gathered(held, c, _single) for c in singles}
-    words = {c: _gathered(held, c, lambda cells: cells.cast(pa.string())) for c in (*CLEAR, "tier")}
-    made |= {c: words[c] for c in CLEAR}
-    made["bare"] = pc.equal(words["tier"], "A")
+def _described(table: pa.Table, record: Ints, persons: pd.DataFrame) -> pa.Table:
+    """Return what tells the records of a table apart: tokens as integers, and plain words."""
+    singles = [*columns("AB")[0], *levels.extras(table.column_names)]
+    made: dict[str, Any] = {
+        c: _single(_cells(table, c)) for c in singles if c in table.column_names
+    }
+    made |= {c: _cells(table, c).cast(pa.string()) for c in CLEAR}
+    made["bare"] = pc.equal(_cells(table, "tier").cast(pa.string()), "A")
     made["child"] = pa.array((persons["role"] == "child").to_numpy()[record])
     sex = persons["sex"].astype(object).to_numpy()[record]
     made["sex"] = pa.array(sex, pa.string(), from_pandas=True)
@@ -152,16 +158,37 @@ def _described(held: Held, record: Ints, persons: pd.DataFrame) -> pa.Table:
     return pa.table(made)
 
 
-def _gathered(held: Held, column: str, made: Callable[[pa.Array], pa.Array]) -> pa.Array:
-    nothing = pa.nulls(0, pa.binary(16) if made is _single else pa.list_(pa.binary(8)))
-    kept = []
-    for table, known in held:
-        if column in table.column_names:
-            kept.append(made(table.column(column).take(known).combine_chunks()))
-        else:  # a trust sends no tier B
-            empty = made(nothing)
-            kept.append(pa.nulls(len(known), empty.type))
-    return pa.concat_arrays(kept)
+def _cells(table: pa.Table, column: str) -> pa.Array:
+    return table.column(column).combine_chunks()
+
+
+def _filled(parts: list[pa.Table]) -> pa.Table:
+    """Return the rows of all tables; a trust sends no tier B: its cells are empty."""
+    whole = pa.concat_tables(parts, promote_options="default")
+    extra = sorted(levels.extras(whole.column_names))
+    singles, rest = (
+        columns("AB")[0],
+        [*CLEAR, "bare", "child", "sex", *(f"has_{f}" for f in KNOWN_BY)],
+    )
+    nothing = pa.nulls(len(whole), pa.int64())
+    told = {c: whole[c] if c in whole.column_names else nothing for c in [*singles, *extra, *rest]}
+    return pa.table(told).combine_chunks()
+
+
+def _lists(linkage: Linkage, held: Held, first: Ints) -> dict[str, pa.Array]:
+    """Return the lists of the first row of each node, as integers."""
+    made: dict[str, list[pa.Array]] = {c: [] for c in columns("AB")[1]}
+    ends = np.cumsum([len(known) for _, known in held])
+    for (at, known), end in zip(held, ends, strict=True):
+        begin = end - len(known)
+        mine = first[(first >= begin) & (first < end)] - begin
+        if not len(mine):
+            continue
+        table = linkage[at].take(pa.array(known[mine]))
+        nothing = pa.nulls(len(mine), pa.list_(pa.binary(8)))
+        for column, parts in made.items():
+            parts.append(_list(_cells(table, column) if column in table.column_names else nothing))
+    return {column: pa.concat_arrays(parts) for column, parts in made.items()}
 
 
 def mixed(columns_: Sequence[Ints]) -> NDArray[np.uint64]:
@@ -187,15 +214,17 @@ def _profiles(rows: pa.Table, record: Ints) -> tuple[Ints, pd.DataFrame]:
     return first[order], members.sort_values(["node", "record"], ignore_index=True)
 
 
-def _sifted(held: Held, rows: pa.Table, first: Ints, members: pd.DataFrame) -> tuple[pa.Table, int]:
+def _sifted(
+    rows: pa.Table, lists: dict[str, pa.Array], members: pd.DataFrame
+) -> tuple[pa.Table, int]:
     """Return the nodes without list elements that one value alone holds, and without compounds
     that too many nodes share; and the number of these."""
     # Records alike in all are compared through a copy of their node.
     copies = np.flatnonzero(np.bincount(members["node"]) > 1)
-    profile = np.concatenate([np.arange(len(first)), copies])
-    taken = pa.array(first[profile])
+    profile = np.concatenate([np.arange(len(rows)), copies])
+    taken = pa.array(profile)
     made: dict[str, Any] = {"node": np.arange(len(profile)), "profile": profile}
-    made["copy"] = made["node"] >= len(first)
+    made["copy"] = made["node"] >= len(rows)
     # Compounds are asked only where a side has nothing else.
     unasked = frozenset[str]() if pc.any(rows["bare"]).as_py() else TIER_A - {*IDS, "g_flp", "flp"}
     kept = [c for c in rows.column_names if c not in unasked]
@@ -205,7 +234,7 @@ def _sifted(held: Held, rows: pa.Table, first: Ints, members: pd.DataFrame) -> t
             continue
         value = made[VALUE_OF[column]].fill_null(0).to_numpy() if column in VALUE_OF else None
         most = MANY if column in TIER_A else len(profile)
-        made[column] = _few(_gathered(held, column, _list).take(taken), value, most)
+        made[column] = _few(lists[column].take(taken), value, most)
     crowded = 0
     for column in TIER_A & made.keys() - set(columns("A")[1]):
         few = _not_many(made[column].fill_null(0).to_numpy(), MANY)
@@ -261,10 +290,10 @@ def _shared(place: Ints, values: Ints) -> NDArray[np.bool_]:
     return kept
 
 
-def _rates(linkage: Linkage) -> dict[str, float]:
+def _rates(facts: Facts) -> dict[str, float]:
     found: dict[str, list[float]] = {}
-    for at in sorted(linkage):
-        told = (linkage[at].schema.metadata or {}).get(b"rates")
+    for _, said in sorted(facts.items()):
+        told = said.get(b"rates")
         for field, rate in (json.loads(told) or {}).items() if told else ():
             found.setdefault(field, []).append(float(rate))
     return {field: float(np.mean(told)) for field, told in sorted(found.items())}

@@ -63,18 +63,19 @@ def _compared(
     }
     firsts, copies, kinds = [], [], []
     for at in sorted(set(latest.values())):
-        place = {k: i for i, k in enumerate(tried.linkage[at]["record_key"].to_pylist())}
-        told = tried.probes[at].select(["probe_of", "kind", "tier"]).to_pylist()
-        rows = [
-            (i, place[one["probe_of"]], one["kind"])
-            for i, one in enumerate(told)
-            if one["probe_of"] in place
-            and one["tier"] == tier
-            and latest[one["probe_of"]] == at
-            and one["probe_of"] in children
+        probes = tried.probes[at]
+        told = [
+            (i, one["probe_of"], one["kind"])
+            for i, one in enumerate(probes.select(["probe_of", "kind", "tier"]).to_pylist())
+            if one["tier"] == tier and latest[one["probe_of"]] == at and one["probe_of"] in children
         ]
-        copies.append(tried.probes[at].take(pa.array([i for i, _, _ in rows], pa.int64())))
-        firsts.append(tried.linkage[at].take(pa.array([i for _, i, _ in rows], pa.int64())))
+        if not told:
+            continue
+        table = tried.linkage[at]
+        place = {k: i for i, k in enumerate(table["record_key"].to_pylist())}
+        rows = [(i, place[of], kind) for i, of, kind in told if of in place]
+        copies.append(probes.take(pa.array([i for i, _, _ in rows], pa.int64())))
+        firsts.append(table.take(pa.array([i for _, i, _ in rows], pa.int64())))
         kinds += [kind for _, _, kind in rows]
     if not kinds:
         return pd.DataFrame()

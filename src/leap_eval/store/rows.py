@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -109,18 +110,37 @@ def _periods(home: Path, periods: tuple[str, ...], stem: str, contract: Contract
     return ibis.memtable(pa.concat_tables(parts, promote_options="permissive"))
 
 
-def linkage() -> dict[tuple[str, str], pa.Table]:
-    """Read the token tables of data/linkage, by partner and period."""
+def linkage() -> Tables:
+    """Open the token tables of data/linkage, by partner and period."""
     files = sorted(p for p in (root() / "data/linkage").glob("*/*.parquet") if "-" not in p.stem)
     if not files:
         raise MissingInputError(
             "data/linkage is not there; run `leap-eval demo` for the pretend LEAP, "
             "or `leap-eval receive` for a submission"
         )
-    return {(p.parent.name, p.stem): pq.read_table(p) for p in files}
+    return Tables({(p.parent.name, p.stem): p for p in files})
 
 
-def probes() -> dict[tuple[str, str], pa.Table]:
-    """Read the seeded probes of data/linkage, by partner and period; there may be none."""
+def probes() -> Tables:
+    """Open the seeded probes of data/linkage, by partner and period; there may be none."""
     files = sorted((root() / "data/linkage").glob("*/*-probes.parquet"))
-    return {(p.parent.name, p.stem.removesuffix("-probes")): pq.read_table(p) for p in files}
+    return Tables({(p.parent.name, p.stem.removesuffix("-probes")): p for p in files})
+
+
+@dataclass(frozen=True, slots=True)
+class Tables(Mapping[tuple[str, str], pa.Table]):
+    """Parquet files by partner and period: each is read when it is asked for, and not kept."""
+
+    places: dict[tuple[str, str], Path]
+
+    def __getitem__(self, at: tuple[str, str]) -> pa.Table:
+        """Read the table of a partner and a period."""
+        return pq.read_table(self.places[at])
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Return the partners and periods."""
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        """Return the number of tables."""
+        return len(self.places)
