@@ -1,4 +1,4 @@
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
@@ -132,3 +132,17 @@ def test_the_best_edge_wins_where_two_records_of_a_partner_want_the_same_one():
         }
     )
     assert cluster(edges, np.array([0, 1, 1])).tolist() == [0, 1, 0]
+
+
+def test_pairs_left_out_because_both_records_have_better_change_nobodys_study_id(monkeypatch):
+    held = children(120)
+    # Brothers and sisters: another forename and date, the surname and home of the first.
+    held += [(f"s_{a[0]}", b[1], a[2], b[3], a[4]) for a, b in pairwise(held)]
+    persons, linkage = filed({f"p{n}": ("AB", held[10 * n :]) for n in range(4)})
+    made = linked(persons, linkage)
+    monkeypatch.setattr("leap_eval.link.edges.BEATEN", np.inf)
+    whole = linked(persons, linkage)
+    ids = ["record_key", "study_id", "study_id_strict", "study_id_loose"]
+    pd.testing.assert_frame_equal(made.links[ids], whole.links[ids])
+    count = [sum(s["pairs"] for s in one.quality["scores"]) for one in (made, whole)]
+    assert count[0] < count[1]

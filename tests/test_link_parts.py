@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leap_eval.link.decide import assigned, cluster
-from leap_eval.link.prior import Prior, probability
+from leap_eval.link.prior import Prior, probability, rivals
 from leap_eval.tokens import near
 from leap_eval.tokens.keys import keyed
 from leap_eval.tokens.normalise import date_forms
@@ -55,10 +55,10 @@ def test_probability_is_the_share_of_all_possible_matchings_where_edges_form_no_
     edges = pd.DataFrame({"a": [0, 0, 1], "b": [2, 3, 3]})
     one, two, three = odds = np.array([4.0, 2.0, 8.0])
     s = np.zeros(3, np.int64)
-    prior = Prior(s, s + 1, np.array([2, 2]), np.zeros((2, 2)), False)
+    prior = Prior(s, s + 1, np.array([2, 2]), np.zeros((2, 2)), False, rivals(edges, s, s + 1))
     total = 1 + odds.sum() + one * three
     wanted = np.array([one + one * three, two, three + one * three]) / total
-    assert probability(edges, np.log2(odds), prior) == pytest.approx(wanted, abs=1e-5)
+    assert probability(np.log2(odds), prior) == pytest.approx(wanted, abs=1e-5)
 
 
 def test_two_groups_are_not_joined_by_one_weak_pair_of_their_records():

@@ -25,7 +25,7 @@ AT_ONCE = 2_000_000  # pairs made before repeats among them go
 
 def candidates(nodes: pa.Table, tier: str) -> tuple[Ints, Ints]:
     """Return all pairs of rows of `nodes` that a blocking rule of the tier leads to, in order."""
-    count, found = len(nodes), np.zeros(0, np.int64)
+    count, found = len(nodes), [np.zeros(0, np.int64)]
     plain = {levels.plain(c): nodes[c] for c in nodes.column_names}
     bare = nodes["bare"].to_numpy()
     for condition, lists in levels.rules(tier, levels.extras(nodes.column_names)):
@@ -34,8 +34,11 @@ def candidates(nodes: pa.Table, tier: str) -> tuple[Ints, Ints]:
         sides = [_keys(plain, [both[side] for both in asked], lists, rows) for side in (0, 1)]
         for a, b in _met(*sides):
             kept = (a < b) & (bare[a] | bare[b]) if "bare" in condition else a < b
-            found = np.union1d(found, a[kept] * count + b[kept])
-    left, right = np.divmod(found, count)
+            found.append(np.unique(a[kept] * count + b[kept]))
+            # What is known is sorted again only once as much is new.
+            if sum(map(len, found[1:])) > max(len(found[0]), AT_ONCE):
+                found = [np.unique(np.concatenate(found))]
+    left, right = np.divmod(np.unique(np.concatenate(found)), count)
     return left, right
 
 
@@ -94,5 +97,5 @@ class Comparer:
         self.engine.register("l", self.nodes.take(pa.array(left)))
         self.engine.register("r", self.nodes.take(pa.array(right)))
         asked = f"SELECT {self.asked} FROM l POSITIONAL JOIN r"
-        found: pd.DataFrame = self.engine.sql(asked).df().astype(np.int64)
+        found: pd.DataFrame = self.engine.sql(asked).df().astype(np.int8)
         return found

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
 
-from leap_eval.link import levels
 from leap_eval.link.prior import first, probability, scores
 from leap_eval.link.refine import Learnt, refine
 
@@ -26,9 +25,9 @@ if TYPE_CHECKING:
 ID_FLOOR = -8.0
 PASSES = 10
 LIKELY = 0.5
+JOINED = ["a", "b", "score", "same_partner", "barred", "twin", "tier"]
 ALONE = 1e-6
 CHANCES = {False: 2, True: 3}  # power of a group's size: see `cluster` and decision 0012
-ALIKE = 200  # records alike in all beyond which nothing tells who is whom
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,90 +41,6 @@ class Decision:
     learnt: Learnt
 
 
-def record_edges(
-    pairs: pd.DataFrame, nodes: pd.DataFrame, members: pd.DataFrame, partner: Ints
-) -> pd.DataFrame:
-    """Return one edge per pair of records: the best of their nodes, with what binds it."""
-    left, right = (nodes.take(pairs[c].to_numpy()) for c in ("node_l", "node_r"))
-    same_id, other_id = _ids(left, right)
-    told = pairs.drop(columns=["node_l", "node_r"]).join(_patterns(pairs))
-    told = told.assign(same_id=same_id, other_id=other_id)
-    told["apart"] = told["else_forename"] & ~same_id & _told_apart(left, right)
-    row, a, b = _opened(left["profile"].to_numpy(), right["profile"].to_numpy(), members)
-    edges = told.take(row).assign(a=np.minimum(a, b), b=np.maximum(a, b))
-    edges = edges.sort_values(["a", "b", "bits"], ascending=[True, True, False], kind="stable")
-    first = ~edges.duplicated(["a", "b"]).to_numpy()
-    if not first.all():
-        pair = np.cumsum(first) - 1
-        for column in ("same_id", "other_id"):
-            told_once = np.bincount(pair, weights=edges[column].to_numpy(float)) > 0
-            edges[column] = told_once[pair]
-        edges = edges[first]
-    edges["same_partner"] = partner[edges["a"]] == partner[edges["b"]]
-    return edges.reset_index(drop=True)
-
-
-def _opened(left: Ints, right: Ints, members: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
-    """Return all pairs of records of each pair of nodes, but not where too many look alike."""
-    record = members["record"].to_numpy(np.int64)
-    node = members["node"].to_numpy(np.int64)
-    start = np.searchsorted(node, np.arange(int(node.max(initial=-1)) + 2))
-    size = np.diff(start)
-    told = np.flatnonzero(size[left] * size[right] <= ALIKE**2)
-    x, y = left[told], right[told]
-    count = size[x] * size[y]
-    row = np.repeat(np.arange(len(told)), count)
-    step = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
-    a = record[start[x][row] + step // size[y][row]]
-    b = record[start[y][row] + step % size[y][row]]
-    # Within one node each pair comes twice, and each record meets itself.
-    kept = np.where(x[row] == y[row], a < b, a != b)
-    return told[row][kept], a[kept], b[kept]
-
-
-def _ids(left: pd.DataFrame, right: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any]]:
-    same, other = np.zeros(len(left), bool), np.zeros(len(left), bool)
-    for column in ("nhs", "upn"):
-        x, y = left[column].to_numpy(), right[column].to_numpy()
-        both = (x != 0) & (y != 0)
-        same |= both & (x == y)
-        other |= both & (x != y)
-    clash: NDArray[Any] = other & ~same
-    return same, clash
-
-
-def _told_apart(left: pd.DataFrame, right: pd.DataFrame) -> NDArray[Any]:
-    many = (left["multiple"] == "yes").to_numpy() | (right["multiple"] == "yes").to_numpy()
-    x, y = left["birth_order"].to_numpy(object), right["birth_order"].to_numpy(object)
-    known = pd.notna(x) & pd.notna(y)
-    apart: NDArray[Any] = many | (known & (x != y))
-    return apart
-
-
-def _patterns(pairs: pd.DataFrame) -> pd.DataFrame:
-    close = {f: np.zeros(len(pairs), bool) for f in ("close", "twin", "else_forename")}
-    for tier in ("A", "B"):
-        rows = (pairs["tier"] == tier).to_numpy()
-        named = {f: _named(pairs[f].to_numpy(), tier, f) for f in levels.FIELDS}
-        name = np.isin(named["forename"], levels.CLOSE_NAME)
-        close["close"] |= rows & name & np.isin(named["date"], levels.CLOSE_DATE)
-        other = named["forename"] == levels.ELSE
-        close["else_forename"] |= rows & other
-        place = np.isin(named["postcode"], ["exact", "near", "sector", "missing"])
-        agree = (named["surname"] == "exact") & (named["date"] == "exact") & place
-        # In tier A an initial is all that is left of two names that are nothing alike.
-        unlike = other | (named["forename"] == "initial") if tier == "A" else other
-        close["twin"] |= rows & unlike & agree
-    return pd.DataFrame(close, index=pairs.index)
-
-
-def _named(numbers: Ints, tier: str, field: str) -> NDArray[Any]:
-    names = np.array([*levels.labels(tier, field), "missing"], dtype=object)
-    found: NDArray[Any] = names[np.minimum(numbers, len(names) - 2)]
-    found[numbers < 0] = "missing"
-    return found
-
-
 def decide(
     edges: pd.DataFrame, partner: Ints, models: dict[str, Model], settings: Settings
 ) -> Decision:
@@ -137,12 +52,12 @@ def decide(
     person = np.arange(len(partner))
     for _ in range(PASSES):
         edges["score"] = scores(edges, edges["bits"].to_numpy(), prior, learnt.unlike())
-        edges["probability"] = probability(edges, edges["score"].to_numpy(), prior)
+        edges["probability"] = probability(edges["score"].to_numpy(), prior)
         before, person = person, _people(edges, partner, free)
         prior = replace(prior, linked=_count(person, partner, len(prior.sizes)))
         if np.array_equal(before, person):
             break
-    edges["probability"] = probability(edges, edges["score"].to_numpy(), prior)
+    edges["probability"] = probability(edges["score"].to_numpy(), prior)
     edges["accepted"] = (person[edges["a"]] == person[edges["b"]]) & (edges["score"] > -5)
     sure = edges["accepted"] & (edges["probability"] >= settings.sure)
     strict = cluster(edges[sure | _apart(edges)], partner, free)
@@ -215,6 +130,7 @@ def cluster(edges: pd.DataFrame, partner: Ints, free: bool = False, least: float
     A pair that looks more like twins than like one child keeps its groups apart. `free`: as if
     each record had a partner.
     """
+    edges = edges[JOINED]
     apart, chances = _apart(edges), CHANCES[free]
     held, barred = edges[(edges["score"] > least) & ~apart], edges[apart]
     person = _components(held, len(partner))

@@ -20,6 +20,15 @@ CLEAR = 20.0  # bits of a pair that needs no prior to be counted first
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Rivals:
+    """The edges that compete with any other, and for which seat: a record at a partner."""
+
+    rows: Ints
+    one: Ints
+    two: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Prior:
     """The partners of each edge, their sizes, and how many people any two have in common."""
 
@@ -28,6 +37,7 @@ class Prior:
     sizes: Ints
     linked: Floats
     alone: bool  # one partner's records do not compete: a file with repeats
+    rivals: Rivals
 
     def common(self) -> Floats:
         """Return for each edge the people its two partners have in common."""
@@ -63,9 +73,21 @@ def first(edges: pd.DataFrame, partner: Ints, alone: bool) -> Prior:
     """Return the prior that counts only pairs no one would doubt."""
     sizes = np.bincount(partner, minlength=int(partner.max(initial=0)) + 1)
     s, t = partner[edges["a"]], partner[edges["b"]]
-    prior = Prior(s, t, sizes, np.zeros((len(sizes), len(sizes))), alone)
+    both = np.zeros((len(sizes), len(sizes)))
+    prior = Prior(s, t, sizes, both, alone, rivals(edges, s, t))
     clear = (edges["bits"] > CLEAR) & ~edges["barred"]
     return prior.counted(clear.to_numpy().astype(np.float64))
+
+
+def rivals(edges: pd.DataFrame, s: Ints, t: Ints) -> Rivals:
+    """Return who competes: most pairs, in files that agree, have both their seats to themselves."""
+    partners = 1 + int(max(s.max(initial=0), t.max(initial=0)))
+    seat = partners * np.concatenate([edges["a"], edges["b"]]) + np.concatenate([t, s])
+    _, place, count = np.unique(seat, return_inverse=True, return_counts=True)
+    one, two = place[: len(s)], place[len(s) :]
+    rows = np.flatnonzero((count[one] > 1) | (count[two] > 1))
+    seats = np.unique(np.concatenate([one[rows], two[rows]]), return_inverse=True)[1]
+    return Rivals(rows, seats[: len(rows)], seats[len(rows) :])
 
 
 def _both_ways(linked: Floats) -> Floats:
@@ -94,7 +116,7 @@ def scores(edges: pd.DataFrame, bits: Floats, prior: Prior, unlike: float) -> Fl
     return final
 
 
-def probability(edges: pd.DataFrame, score: Floats, prior: Prior) -> Floats:
+def probability(score: Floats, prior: Prior) -> Floats:
     """Return the chance of each edge among those that compete for its two records.
 
     All edges of a record to one partner compete, on whichever side it stands; a rival that is
@@ -102,15 +124,16 @@ def probability(edges: pd.DataFrame, score: Floats, prior: Prior) -> Floats:
     """
     odds = np.exp2(np.clip(score, BARRED, 40))
     alone = (prior.s == prior.t) & prior.alone
-    rival = len(prior.sizes) * np.concatenate([edges["a"], edges["b"]])
-    _, place = np.unique(rival + np.concatenate([prior.t, prior.s]), return_inverse=True)
-    one, two = place[: len(odds)], place[len(odds) :]
-    to_one, to_two = odds, odds
+    some, one, two = odds[prior.rivals.rows], prior.rivals.one, prior.rivals.two
+    to_one, to_two = some, some
     for _ in range(STEPS):
         others_one = _others(one, two, to_one, to_two)
         others_two = _others(two, one, to_two, to_one)
-        to_one, to_two = odds / (1 + others_two), odds / (1 + others_one)
-    weight = (1 + _others(one, two, to_one, to_two)) * (1 + _others(two, one, to_two, to_one))
+        to_one, to_two = some / (1 + others_two), some / (1 + others_one)
+    weight = np.ones(len(odds))
+    weight[prior.rivals.rows] = (1 + _others(one, two, to_one, to_two)) * (
+        1 + _others(two, one, to_two, to_one)
+    )
     share: Floats = odds / (odds + np.where(alone, 1.0, weight))
     return np.round(share, 6)
 

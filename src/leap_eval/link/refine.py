@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
+Levels = dict[str, tuple["Ints", dict[str, "Ints"]]]  # per tier: its edges, and their levels
 ROUNDS, STILL = 20, 0.01  # at most so many lessons; none more once no pair moves by so many bits
 HELD = 20.0  # pairs that the first lesson counts for
 TOGETHER = ("forename", "surname")
@@ -46,23 +47,31 @@ class Learnt:
 
 def refine(edges: pd.DataFrame, models: dict[str, Model], prior: Prior) -> tuple[Floats, Learnt]:
     """Return each pair's bits, with m learnt from all pairs, each as far as it is likely a link."""
-    learnt, moved = Learnt(models), np.zeros(len(edges))
+    learnt, moved, told = Learnt(models), np.zeros(len(edges)), _levels(edges, models)
     for _ in range(ROUNDS):
         score = scores(edges, edges["bits"].to_numpy() + moved, prior, learnt.unlike())
-        chance = probability(edges, score, prior)
-        prior, learnt = prior.counted(chance), _lesson(edges, models, chance)
-        before, moved = moved, _moved(edges, models, learnt)
+        chance = probability(score, prior)
+        prior, learnt = prior.counted(chance), _lesson(told, models, chance)
+        before, moved = moved, _moved(told, models, learnt, len(edges))
         if np.abs(moved - before).max(initial=0) < STILL:
             break
     return edges["bits"].to_numpy() + moved, learnt
 
 
-def _lesson(edges: pd.DataFrame, models: dict[str, Model], chance: Floats) -> Learnt:
+def _levels(edges: pd.DataFrame, models: dict[str, Model]) -> Levels:
+    tiers = edges["tier"].to_numpy(object)
+    rows = {tier: np.flatnonzero(tiers == tier) for tier in models}
+    return {
+        tier: (rows[tier], {f: edges[f].to_numpy()[rows[tier]] for f in model})
+        for tier, model in models.items()
+    }
+
+
+def _lesson(levels_: Levels, models: dict[str, Model], chance: Floats) -> Learnt:
     told: dict[str, Model] = {}
     together = {}
     for tier, model in models.items():
-        rows = np.flatnonzero(edges["tier"].to_numpy(object) == tier)
-        level = {f: edges[f].to_numpy()[rows] for f in model}
+        rows, level = levels_[tier]
         told[tier] = {f: _shares(tier, f, m, level[f], chance[rows]) for f, m in model.items()}
         together[tier] = _together(tier, level, chance[rows])
     return Learnt(told, together)
@@ -82,18 +91,17 @@ def _together(tier: str, level: dict[str, Ints], chance: Floats) -> Floats:
     one, two = (level[f] for f in TOGETHER)
     rows, columns = (len(levels.labels(tier, f)) for f in TOGETHER)
     known = (one >= 0) & (two >= 0)
-    place, weights = (one * columns + two)[known], chance[known]
+    place, weights = (one.astype(np.int64) * columns + two)[known], chance[known]
     count = np.bincount(place, weights, rows * columns).reshape(rows, columns)
     alone = np.outer(count.sum(axis=1), count.sum(axis=0)) / max(count.sum(), 1e-9)
     bits: Floats = np.log2((count + HELD_TOGETHER) / (alone + HELD_TOGETHER))
     return bits
 
 
-def _moved(edges: pd.DataFrame, first: dict[str, Model], learnt: Learnt) -> Floats:
-    moved = np.zeros(len(edges))
+def _moved(levels_: Levels, first: dict[str, Model], learnt: Learnt, edges: int) -> Floats:
+    moved = np.zeros(edges)
     for tier, model in learnt.models.items():
-        rows = np.flatnonzero(edges["tier"].to_numpy(object) == tier)
-        level = {f: edges[f].to_numpy()[rows] for f in model}
+        rows, level = levels_[tier]
         for name, told in model.items():
             gain = [
                 np.log2(told[n][0] / first[tier][name][n][0]) for n in levels.labels(tier, name)

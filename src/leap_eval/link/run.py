@@ -12,7 +12,8 @@ import pyarrow as pa
 from leap_eval.errors import LinkError
 from leap_eval.link import levels
 from leap_eval.link.assess import Findings, assess
-from leap_eval.link.decide import Decision, cluster, decide, record_edges
+from leap_eval.link.decide import Decision, cluster, decide
+from leap_eval.link.edges import record_edges
 from leap_eval.link.encode import Encoded, Linkage, encode, only
 from leap_eval.link.family import families, study_ids
 from leap_eval.link.model import Weighed, weigh
@@ -29,6 +30,7 @@ ROLES = ("child", "adult")
 LEAST_BITS = 0.5  # a pair of levels that adds less is not told
 KNOWN = ("has_f", "has_l", "has_q", "has_p")
 IDS = ["nhs", "upn", "g_flp", "flp"]
+EDGE = ["a", "b", "bits", "probability", "tier", "accepted", *levels.FIELDS]
 KEPT = ["profile", "child", "multiple", "birth_order"]
 
 
@@ -133,7 +135,8 @@ def _role(
     if not len(weighed.pairs):
         same = np.arange(len(partner))
         return Decision(_no_edges(), same, same, same, Learnt(weighed.models)), weighed
-    edges = record_edges(weighed.pairs, _plain(mine), encoded.members, partner)
+    plain = _plain(mine)
+    edges = record_edges(weighed.pairs, plain, encoded.members, partner, settings.within)
     edges = edges.assign(weighed=edges["bits"])
     return decide(edges, partner, weighed.models, settings), weighed
 
@@ -193,10 +196,10 @@ def _links(
 
 
 def _edges(edges: pd.DataFrame, keys: NDArray[Any], settings: Settings) -> pd.DataFrame:
-    kept = edges[edges["probability"] >= 0.01]
+    kept = edges.loc[edges["probability"] >= 0.01, EDGE]
     a, b = keys[kept["a"]], keys[kept["b"]]
     p = kept["probability"].to_numpy()
-    uncertain = np.where(p >= settings.unsure, "uncertain", "unlikely")
+    bands = np.array(["unlikely", "uncertain", "sure"], object)
     return pd.DataFrame(
         {
             "record_key_a": np.minimum(a, b),
@@ -205,7 +208,7 @@ def _edges(edges: pd.DataFrame, keys: NDArray[Any], settings: Settings) -> pd.Da
             "probability": p,
             "tier": kept["tier"].to_numpy(object),
             "accepted": kept["accepted"].to_numpy(bool),
-            "band": np.where(p >= settings.sure, "sure", uncertain),
+            "band": bands[(p >= settings.unsure) * 1 + (p >= settings.sure)],
             **{f"level_{f}": kept[f].to_numpy(np.int64) for f in levels.FIELDS},
         }
     )

@@ -22,14 +22,18 @@ def with_through(
     Such a pair is right if both of its records are: its levels are not known.
     """
     edges = edges.assign(through=False)
-    rows = pd.DataFrame({"person": links["study_id"], "record": np.arange(len(links))})
-    rows = rows[((links["role"] == "child") & links["study_id"].duplicated(keep=False)).to_numpy()]
-    rows = rows[rows.groupby("person")["record"].transform("size") > 2]
-    both = rows.merge(rows, on="person", suffixes=("_a", "_b"))
-    a, b = (both[f"record_{side}"].to_numpy() for side in "ab")
-    linked = edges[edges["accepted"]]
+    child = np.flatnonzero((links["role"] == "child").to_numpy())
+    person = pd.factorize(links["study_id"].to_numpy(object)[child])[0]
+    order = np.argsort(person, kind="stable")
+    record, size = child[order], np.bincount(person)[person[order]]
+    # Each record with all that come after it among those of its child.
+    later = np.where(size > 2, size - 1 - _place(person[order]), 0)
+    step = np.arange(later.sum()) - np.repeat(np.cumsum(later) - later, later)
+    a = np.repeat(record, later)
+    b = record[np.repeat(np.arange(len(record)), later) + 1 + step]
+    linked = edges.loc[edges["accepted"], ["a", "b"]]
     known = linked["a"].to_numpy() * len(links) + linked["b"].to_numpy()
-    new = (a < b) & (partner[a] != partner[b]) & ~np.isin(a * len(links) + b, known)
+    new = (partner[a] != partner[b]) & ~np.isin(a * len(links) + b, known)
     a, b = a[new], b[new]
     p = links["probability"].to_numpy()
     made = pd.DataFrame({"a": a, "b": b, "s": partner[a], "t": partner[b]})
@@ -38,5 +42,11 @@ def with_through(
     made = made.assign(tier=tier, probability=np.round(p[a] * p[b], 6), through=True)
     made = made[made["tier"].notna()].assign(accepted=True, score=0.0, months_apart=0.0)
     flags = ("same_partner", "barred", "conflict", "same_id", "else_forename", "twin")
-    made = made.assign(**dict.fromkeys(flags, False), **dict.fromkeys(levels.FIELDS, -1))
+    made = made.assign(**dict.fromkeys(flags, False), **dict.fromkeys(levels.FIELDS, np.int8(-1)))
     return pd.concat([edges, made], ignore_index=True) if len(made) else edges
+
+
+def _place(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many of its group stand before each, where groups stand together."""
+    first = np.flatnonzero(np.diff(groups, prepend=-1))
+    return np.arange(len(groups)) - np.repeat(first, np.diff(first, append=len(groups)))
