@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from leap_eval.tokens import near as neighbours
@@ -167,16 +169,17 @@ def _alone(rows: list[Row], key: bytes) -> list[Row]:
     """
     singles, lists = columns("A")
     made, people = [list(row) for row in rows], [_self(row) for row in rows]
-    different = dict(zip(people, rows, strict=True))
+    different = dict(zip(people, range(len(rows)), strict=True)).values()
     for place, column in enumerate((*singles, *lists)):
         if column in TOLD_ANYWAY:
             continue
-        counts = Counter(m for row in different.values() for m in set(_marks(row[place])))
+        marks = [_marks(row[place]) for row in rows]
+        counts = Counter(chain.from_iterable(marks[n] for n in different))
+        shared = {m for m, n in counts.items() if n > 1}
         own = _TRANSIT.format(f"{kind_of(column)}-own")
-        for row, person in zip(made, people, strict=True):
-            marks = _marks(row[place])
-            if any(counts[m] > 1 for m in marks):
-                told = (m if counts[m] == 1 else keyed(key, m + person, own) for m in marks)
+        for row, person, some in zip(made, people, marks, strict=True):
+            if not shared.isdisjoint(some):
+                told = (keyed(key, m + person, own) if m in shared else m for m in some)
                 row[place] = b"".join(sorted(told))
     return [tuple(row) for row in made]
 
@@ -185,8 +188,8 @@ def _self(row: Row) -> bytes:
     return hashlib.sha256(b"".join(m for m in row if isinstance(m, bytes))).digest()
 
 
-def _marks(cell: bytes | None) -> list[bytes]:
-    return [cell[start : start + 16] for start in range(0, len(cell), 16)] if cell else []
+def _marks(cell: bytes | None) -> tuple[bytes, ...]:
+    return struct.unpack("16s" * (len(cell) // 16), cell) if cell else ()
 
 
 def tokenise(people: Sequence[Person], link_key: bytes, tier: Tier) -> pa.Table:
