@@ -138,9 +138,10 @@ def tokens_of_one(place: int, rows: Rows, tier: str, seed: int, extra: tuple[str
 
     keys, people = tokens.load_keys(None, "demo"), [person(r) for r in rows]
     kind: Any = "A" if tier == "A" else "AB"
+    step = CHUNK if kind == "AB" else max(len(people), 1)  # tier A is made of a whole file
     made = (
-        tokens.at_rest(tokens.tokenise(people[k : k + CHUNK], keys.link, kind), keys.store)
-        for k in range(0, max(len(people), 1), CHUNK)
+        tokens.at_rest(tokens.tokenise(people[k : k + step], keys.link, kind), keys.store)
+        for k in range(0, max(len(people), 1), step)
     )
     told = pa.concat_tables(made)
     ours = [tokens.record_key(f"file_{place}", r["id"], keys.record) for r in rows]

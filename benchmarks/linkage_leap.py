@@ -73,6 +73,8 @@ def main() -> None:
                 "rows_lost": len(persons) - len(made.links),
                 "est_precision": made.quality["precision"]["value"],
                 "est_recall": made.quality["recall"]["value"],
+                "recall_interval": [made.quality["recall"][end] for end in ("low", "high")],
+                "methods": made.quality["methods"],
                 "seconds": round(spent, 1),
             }
         )

@@ -60,7 +60,22 @@ def in_clear(people: list[tokens.Person], tier: str) -> tuple[dict[str, Column],
         ]
         for c, (field, form, whole) in lists.items()
     }
-    return alone, close
+    return (alone, close) if tier == "AB" else (_own(alone), _own(close))
+
+
+def _own(columns: dict[str, Column]) -> dict[str, Column]:
+    """Do as tier A does: what two people of the file bear, each bears as one of their own."""
+    made = {c: cells for c, cells in columns.items() if c in made_of.TOLD_ANYWAY}
+    for c in columns.keys() - made.keys():
+        many = c in made_of.LISTS
+        marks = [(cell if many else (cell,)) if cell else () for cell in columns[c]]
+        counts = Counter(m for some in marks for m in set(some))
+        told = [
+            tuple(m if counts[m] == 1 else (*m, row) for m in some)
+            for row, some in enumerate(marks)
+        ]
+        made[c] = [(some if many else some[0]) if some else None for some in told]
+    return {c: made[c] for c in columns}
 
 
 def as_tokens(
@@ -129,7 +144,7 @@ def attacked(left: Any, right: Any, tier: str, key: bytes) -> dict[str, Any]:
     clear = [(f.get("f"), f.get("l")) for f in map(made_of.forms, right)]
 
     def got(guess: list[Any]) -> dict[str, float]:
-        pairs = [g or (None, None) for g in guess]
+        pairs = [(g or (None, None))[:2] for g in guess]
         return {
             "forename": share(
                 [g[0] == n[0] is not None for g, n in zip(pairs, names, strict=True)]

@@ -13,11 +13,11 @@ from leap_eval.errors import LinkError
 from leap_eval.intake.filing import Copies, _probes
 from leap_eval.link import guild, link, plots, reports
 from leap_eval.link.bias import bias
-from leap_eval.link.capture import Model, captured, fit, patterns
+from leap_eval.link.capture import Captured, Model, captured, fit, patterns
 from leap_eval.link.caught import caught
 from leap_eval.link.encode import Encoded
 from leap_eval.link.holdout import recalibrated, share
-from leap_eval.link.quality import precision, warnings
+from leap_eval.link.quality import precision, recall, warnings
 from leap_eval.link.rivals import chance
 from leap_eval.link.through import with_through
 from leap_eval.tokens import Person, probes
@@ -164,6 +164,28 @@ def test_precision_is_the_mean_probability_and_its_interval_holds_doubt_about_al
     told = precision(pd.DataFrame({"probability": [0.99] * 2000}), 1)
     assert told["value"] == 0.99
     assert told["low"] < 0.97 < 0.995 < told["high"]
+
+
+def test_the_interval_of_recall_reaches_as_far_as_ways_apart_beyond_their_own_errors():
+    draws = np.random.default_rng(1).normal(0.99, 0.0003, 500)
+    seen = Captured(990.0, 1000.0, draws, {})
+
+    def width(*others):
+        told = recall(seen, list(others))
+        assert told["value"] == 0.99
+        return told["high"] - told["low"]
+
+    def way(value, error):
+        ends = {"low": value - 2 * error, "high": value + 2 * error}
+        return {"measure": "recall", "value": value, **ends, "method": "way"}
+
+    alone = width()
+    assert width({**way(0.9, 0.001), "measure": "block recall"}) == alone
+    assert width({**way(0.9, 0.001), "value": None}) == alone
+    assert width(way(0.9903, 0.001)) == alone  # as near as its own error lets it be
+    assert width(way(0.98, 0.02)) == alone
+    # Two ways d apart, both sure: their spread is d / sqrt(2), as a sample of two tells it.
+    assert width(way(0.985, 0.0001)) == pytest.approx(2 * 1.96 * 0.005 / 2**0.5, rel=0.1)
 
 
 def test_two_ways_to_tell_recall_that_differ_by_more_than_a_point_and_a_half_are_a_warning():

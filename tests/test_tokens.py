@@ -1,3 +1,4 @@
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 
 from leap_eval import tokens
 from leap_eval.errors import KeyMissingError, SubmissionError
-from leap_eval.tokens import Person, near, normalise
+from leap_eval.tokens import Person, forms, near, normalise
 
 KEYS = tokens.load_keys(None, "demo")
 ZOE = Person("Zoë", "O'Brien-Okafor", "2019-04-01", "SW9 8QO", nhs_number="999 000 0018")
@@ -192,3 +193,57 @@ def test_chance_agreement_rates_are_told_only_of_a_thousand_people_or_more():
 def test_a_person_shows_nothing_of_itself_even_in_an_error_message():
     assert "Okafor" not in repr(ZOE)
     assert "Okafor" not in repr(KEYS)
+
+
+def family(count):
+    """Return children two by two under one roof, and one of them registered twice."""
+    first = ("Ann", "Ben", "Cem", "Dot", "Eve", "Fay", "Gus", "Hal", "Ida", "Jan", "Kit")
+    for number in range(count):
+        last, home = f"Lee{'abcdefgh'[number // 2 % 8]}", f"SW{number // 2 % 9} 1AA"
+        born = f"20{15 + number % 5}-{1 + number % 12:02d}-{1 + number % 28:02d}"
+        yield Person(first[number % 11], last, born, home)
+
+
+@pytest.mark.requirement("R21")
+def test_no_compound_that_leaves_a_trust_stands_for_two_children_of_its_file():
+    people = [*family(60), next(family(60))]
+    table, bare = (tokens.tokenise(people, KEYS.link, tier) for tier in ("A", "AB"))
+    assert most(bare, "l_p") > 2
+    assert most(bare, "f_l") > 1
+    for column in {*tokens.columns("A")[0], *tokens.columns("A")[1]} - forms.TOLD_ANYWAY:
+        assert most(table, column) <= 2, column  # the child who is registered twice
+    assert most(tokens.tokenise(people[:60], KEYS.link, "A"), "fd_l") == 1
+
+
+def most(table, column):
+    told = [c if isinstance(c, list) else [c] for c in table[column].to_pylist() if c]
+    return max(Counter(mark for marks in told for mark in set(marks)).values(), default=0)
+
+
+def test_a_compound_that_one_child_alone_bears_still_meets_that_child_elsewhere():
+    ann, ben = Person("Ann", "Lee", "2019-04-01", "SW9 8QO"), Person("Ben", "Lee", None, "SW9 8QO")
+    both, alone = tokens.tokenise([ann, ben], KEYS.link, "A").to_pylist(), made(ann, "A")
+    same = {c for c in alone if alone[c] == both[0][c]}
+    assert {"f_l", "f_q", "f_p", "flp", "f1_l_p", "q_p"} <= same
+    assert "l_p" not in same
+    assert both[0]["l_p"] != both[1]["l_p"]
+    assert [len(e) for e in both[0]["ld_p"]] == [16] * 16
+    assert tokens.tokenise([ann, ben], KEYS.link, "A").to_pylist() == both
+
+
+def test_a_name_that_stands_in_the_place_of_the_other_meets_it_by_date_or_postcode():
+    turned = made(Person("Amara", "Zoë", "2019-04-01", "SW9 8QO"), "A")
+    assert (turned["lf_q"], turned["lf_p"]) == (made(ZOE, "A")["f_q"], made(ZOE, "A")["f_p"])
+    assert turned["l_q"] != made(ZOE, "A")["f_q"]
+
+
+def test_the_tokens_added_since_the_vectors_were_written_have_their_known_answers():
+    raw = made(ZOE, "A")["f1_l_p"]
+    assert tokens.to_text("tk1", raw) == "tk1_a6rdsmshjutrepr656o7d7jldytd"
+    siblings = [Person("Ann", "Example", "2019-04-01", "SW9 8QO"),
+                Person("Ben", "Example", "2018-12-24", "SW9 8QO")]  # fmt: skip
+    own = tokens.tokenise(siblings, KEYS.link, "A")["l_p"].to_pylist()
+    assert [tokens.to_text("tk1", raw) for raw in own] == [
+        "tk1_3a3jr6eilxhctufcdx3c6byluu7i",
+        "tk1_btfxkblkebjij5hrkrpyxdmebydg",
+    ]

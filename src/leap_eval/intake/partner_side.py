@@ -95,12 +95,12 @@ def pseudonymise(
             }
             for row in table.rows
         ]
-        marks = [cells(p, keys.link) for p in people] if stem == "persons" else None
+        marks = cells(people, keys.link) if stem == "persons" else None
         content[f"{stem}_{delivery.period}.csv"] = canonical.write(rows, stem, marks)
     copies = probes(people, keys.link)
     told = done["persons"].rows
     tried = [{"pseudonym": named(told[c.place]["reference"]), "kind": c.kind} for c in copies]
-    marks = [cells(c.person, keys.link) for c in copies]
+    marks = cells([c.person for c in copies], keys.link)
     content[f"probes_{delivery.period}.csv"] = canonical.write(tried, "probes", marks)
     facts = _facts(delivery, agreement, keys, opt_out_applied_on, rates(people, seed=1))
     facts["left_behind"] = {

@@ -58,6 +58,8 @@ def _unseen(column: str) -> str:
     return f"{_neither(column)} OR ({_cross('f_l', 'l_f')}) AND COALESCE({both}, FALSE) = FALSE"
 
 
+# A name that stands in the other's place, with the same date or postcode beside it.
+_MOVED = f"{_cross('f_q', 'lf_q')} OR {_cross('f_p', 'lf_p')}"
 SEX = (_either_missing("sex"), {"exact": _same("sex")})
 LEVELS_B: dict[str, tuple[str, dict[str, str]]] = {
     "forename": (
@@ -113,20 +115,23 @@ LEVELS_A: dict[str, tuple[str, dict[str, str]]] = {
     "forename": (
         _neither("has_f"),
         {
-            "exact": _same("f_l", "f_q", "f_ym", "f_md", "f_yd", "f_p", "f_s", "f_l3")
+            "exact": _same("f_l", "f_q", "f_ym", "f_md", "f_yd", "f_p", "f_s", "f_l3", "flp")
             + " OR "
             + _meet("f_ld", "f_qd", "f_pd"),
             "near": _meet("fd_l", "fd_q", "fd_p"),
             "metaphone": _same("fm_lm", "fm_q", "fm_ym", "fm_md", "fm_yd", "fm_p"),
             "first_3": _same("f3_l", "f3_q", "f3_p"),
-            "initial": _same("f1_l_q"),
+            "initial": _same("f1_l_q", "f1_l_p"),
             "exchanged": _cross("f_l", "l_f"),
+            "crossed": _MOVED,
         },
     ),
     "surname": (
-        _neither("has_l") + " OR " + _cross("f_l", "l_f"),
+        _neither("has_l") + " OR " + _cross("f_l", "l_f") + " OR " + _MOVED,
         {
-            "exact": _same("f_l", "l_q", "l_ym", "l_md", "l_yd", "l_p", "l_s", "f3_l", "f1_l_q")
+            "exact": _same("f_l", "l_q", "l_ym", "l_md", "l_yd", "l_p", "l_s", "f3_l")
+            + " OR "
+            + _same("f1_l_q", "f1_l_p", "flp")
             + " OR "
             + _meet("fd_l", "l_qd", "l_pd"),
             "near": _meet("f_ld", "ld_q", "ld_p"),
@@ -139,7 +144,9 @@ LEVELS_A: dict[str, tuple[str, dict[str, str]]] = {
         {
             "exact": _same("f_q", "l_q", "q_p", "fm_q", "lm_q", "f3_q", "l3_q", "f1_l_q")
             + " OR "
-            + _meet("fd_q", "ld_q"),
+            + _meet("fd_q", "ld_q")
+            + " OR "
+            + _cross("f_q", "lf_q"),
             "near": _meet("f_qd", "l_qd"),
             "swapped": _cross("f_q", "f_sw") + " OR " + _cross("l_q", "l_sw"),
             "part": _same(*(f"{n}_{d}" for n in ("f", "l", "fm", "lm") for d in ("ym", "md", "yd")))
@@ -152,9 +159,11 @@ LEVELS_A: dict[str, tuple[str, dict[str, str]]] = {
         {
             "exact": _same("f_p", "l_p", "fm_p", "lm_p", "f3_p", "l3_p", "q_p")
             + " OR "
-            + _same("ym_p", "md_p", "yd_p")
+            + _same("ym_p", "md_p", "yd_p", "f1_l_p", "flp")
             + " OR "
-            + _meet("fd_p", "ld_p"),
+            + _meet("fd_p", "ld_p")
+            + " OR "
+            + _cross("f_p", "lf_p"),
             "near": _meet("f_pd", "l_pd"),
             "sector": _same("f_s", "l_s"),
         },
@@ -205,7 +214,7 @@ _SINGLES_A = [
         "yd_p",
     ),
     *(f"{n}_{d}" for n in _NAMES_A for d in ("q", "ym", "md", "p")),
-    *("f_yd", "l_yd"),
+    *("f_yd", "l_yd", "flp", "f1_l_p"),
 ]
 _LISTS_A = ("fd_l", "f_ld", "fd_q", "ld_q", "fd_p", "ld_p", "f_qd", "l_qd", "f_pd", "l_pd")
 
@@ -270,6 +279,7 @@ def _rules(tier: str, extra: Sequence[str]) -> list[tuple[str, list[str]]]:
         return [*ids, *direct, *turned, *((_rule(*p)[0], [plain(p[0])]) for p in _NEAR_B)]
     direct = [_rule(c) for c in _SINGLES_A]
     turned = [("l.fl = r.lf", []), ("l.fq = r.fsw", []), ("l.lq = r.lsw", [])]
+    turned += [("l.fq = r.lfq", []), ("l.fp = r.lfp", [])]
     return [*ids, *direct, *turned, *((_rule(c)[0], [plain(c)]) for c in _LISTS_A)]
 
 

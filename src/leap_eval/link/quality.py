@@ -34,11 +34,38 @@ def untold(why: str) -> Measure:
     return {"value": None, "low": None, "high": None, "method": why}
 
 
-def recall(made: Captured | None) -> Measure:
-    """Return the share of true pairs between partners that were linked, with a 95 % interval."""
+def recall(made: Captured | None, others: list[Measure]) -> Measure:
+    """Return the share of true pairs between partners that were linked, with a 95 % interval.
+
+    The interval holds the luck of these pairs, and how far apart `others`, that tell recall in
+    ways of their own, put it: no way sees the pairs that it cannot see.
+    """
     if made is None:
         return untold("too few links")
-    return told(made.found / made.total, made.recall, "multi-list log-linear")
+    value, random = made.found / made.total, np.random.default_rng(SEED)
+    apart = _between([(value, float(made.recall.std())), *map(_spread, _told(others, "recall"))])
+    draws = made.recall + apart * random.standard_normal(len(made.recall))
+    return told(value, np.minimum(draws, 1.0), "multi-list log-linear")
+
+
+def _told(side: list[Measure], name: str) -> list[Measure]:
+    return [m for m in side if m["measure"] == name and m["value"] is not None]
+
+
+def _spread(one: Measure) -> tuple[float, float]:
+    return one["value"], (one["high"] - one["low"]) / (2 * 1.96)
+
+
+def _between(ways: list[tuple[float, float]]) -> float:
+    """Return the standard deviation between ways beyond their own errors (DerSimonian, Laird)."""
+    if len(ways) < 2:
+        return 0.0
+    value, error = np.array(ways).T
+    weight = 1 / np.maximum(error, 1e-5) ** 2
+    centre = (weight * value).sum() / weight.sum()
+    excess = (weight * (value - centre) ** 2).sum() - (len(ways) - 1)
+    room = weight.sum() - (weight**2).sum() / weight.sum()
+    return float(np.sqrt(max(excess / room, 0.0)))
 
 
 def precision(links: pd.DataFrame, seed: int, method: str = "mean probability") -> Measure:
@@ -76,7 +103,7 @@ def quality(
     accepted = across[across["accepted"]]
     children = links[links["role"] == "child"]
     every = captured(across, model, SEED) if len(accepted) >= FEWEST else None
-    measures = {"precision": precision(accepted, SEED), "recall": recall(every)}
+    measures = {"precision": precision(accepted, SEED), "recall": recall(every, trials)}
     side = [{"measure": name, **one} for name, one in measures.items()] + trials
     return {
         "links": len(accepted),
@@ -106,8 +133,7 @@ def warnings(side: list[Measure]) -> list[str]:
     """Return where two ways to tell one measure are further apart than chance should put them."""
     found = []
     for name in ("precision", "recall"):
-        known = [m for m in side if m["measure"] == name and m["value"] is not None]
-        if known:
+        if known := _told(side, name):
             low, high = (f(known, key=lambda m: m["value"]) for f in (min, max))
             if high["value"] - low["value"] > APART:
                 found.append(

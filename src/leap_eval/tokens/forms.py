@@ -33,6 +33,9 @@ SINGLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "f3_q": ("f3_q", ("f3", "q")),
     "l3_q": ("l3_q", ("l3", "q")),
     "f1_l_q": ("f1_l_q", ("f1", "l", "q")),
+    "f1_l_p": ("f1_l_p", ("f1", "l", "p")),
+    "lf_q": ("f_q", ("l", "q")),
+    "lf_p": ("f_p", ("l", "p")),
     **{f"{n}_p": (f"{n}_p", (n, "p")) for n in ("f", "l", "fm", "lm", "f3", "l3")},
     "f_s": ("f_s", ("f", "s")),
     "l_s": ("l_s", ("l", "s")),
@@ -54,6 +57,13 @@ LISTS: dict[str, tuple[str, str, str]] = {
     "f_pd": ("postcode", "p", "f"),
     "l_pd": ("postcode", "p", "l"),
 }
+# Told as they are even where two people of one file bear them: twins, children registered twice
+# and families need these, and hardly anybody else shares them.
+TOLD_ANYWAY = frozenset(
+    {*IDS, "flp", "g_flp"}
+    | {c for c, (_, parts) in SINGLES.items() if {"q", "sw"} & {*parts}}
+    | {c for c, (_, _, whole) in LISTS.items() if whole == "q"}
+)
 SINGLES_B: dict[str, tuple[str, str]] = {
     "fn": ("name", "f"),
     "ln": ("name", "l"),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from leap_eval.tokens import near as neighbours
@@ -16,6 +20,7 @@ from leap_eval.tokens.forms import (
     SINGLES,
     SINGLES_B,
     TOLD,
+    TOLD_ANYWAY,
     Person,
     Tier,
     columns,
@@ -151,9 +156,45 @@ def joined(column: pa.ChunkedArray, width: int) -> Iterator[bytes | None]:
                 place += length * width
 
 
+def _rows(people: Sequence[Person], key: bytes, tier: Tier) -> list[Row]:
+    rows = [_known_row(p, key, tier) for p in people]
+    return rows if tier == "AB" else _alone(rows, key)
+
+
+def _alone(rows: list[Row], key: bytes) -> list[Row]:
+    """Return tier A rows in which no compound stands for two people of the file.
+
+    What two bear is the name of a family, or a common one: counting such tokens gives names away.
+    Each of them gets a token of its own in its place, that nobody else can tell from the others.
+    """
+    singles, lists = columns("A")
+    made, people = [list(row) for row in rows], [_self(row) for row in rows]
+    different = dict(zip(people, range(len(rows)), strict=True)).values()
+    for place, column in enumerate((*singles, *lists)):
+        if column in TOLD_ANYWAY:
+            continue
+        marks = [_marks(row[place]) for row in rows]
+        counts = Counter(chain.from_iterable(marks[n] for n in different))
+        shared = {m for m, n in counts.items() if n > 1}
+        own = _TRANSIT.format(f"{kind_of(column)}-own")
+        for row, person, some in zip(made, people, marks, strict=True):
+            if not shared.isdisjoint(some):
+                told = (keyed(key, m + person, own) if m in shared else m for m in some)
+                row[place] = b"".join(sorted(told))
+    return [tuple(row) for row in made]
+
+
+def _self(row: Row) -> bytes:
+    return hashlib.sha256(b"".join(m for m in row if isinstance(m, bytes))).digest()
+
+
+def _marks(cell: bytes | None) -> tuple[bytes, ...]:
+    return struct.unpack("16s" * (len(cell) // 16), cell) if cell else ()
+
+
 def tokenise(people: Sequence[Person], link_key: bytes, tier: Tier) -> pa.Table:
-    """Return one row of tokens in transit per person, in the order given."""
-    return _table([_known_row(p, link_key, tier) for p in people], tier, "transit")
+    """Return one row of tokens in transit per person, in order; tier A takes a whole file."""
+    return _table(_rows(people, link_key, tier), tier, "transit")
 
 
 def at_rest(table: pa.Table, store_key: bytes) -> pa.Table:
@@ -182,9 +223,9 @@ def _cut(key: bytes, kind: str, elements: bytes) -> bytes:
     return b"".join(sorted(keyed_all(key, _REST.format(kind), marks, WIDTH["rest"])))
 
 
-def cells(person: Person, link_key: bytes) -> dict[str, str]:
-    """Return what may leave a trust of a person, as the cells of its canonical file."""
-    return _cells(_known_row(person, link_key, "A"), "A")
+def cells(people: Sequence[Person], link_key: bytes) -> list[dict[str, str]]:
+    """Return what may leave a trust of all people of a file, as cells of its canonical file."""
+    return [_cells(made, "A") for made in _rows(people, link_key, "A")]
 
 
 def _cells(made: Row, tier: Tier) -> dict[str, str]:
