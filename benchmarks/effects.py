@@ -1,7 +1,8 @@
 """Measure the effects engine against known truths and against what one would otherwise pick.
 
 `--worlds N` simulated worlds (`--quarter complete|missing|unrecorded`, `--no-scan`,
-`--adversarial`), `--pretend N` pretend LEAPs (stages 03 to 06 on clean tables and true links),
+`--adversarial`, `--twins N` beside them), `--pretend N` pretend LEAPs (stages 03 to 06 on clean
+tables and true links),
 `--traps --seeds A:B` (traps.py),
 `--ihdp DIR` of ihdp_npci_*.csv, `--acic DIR` of x.csv and zymu_*.csv; `--vs doubleml` puts the
 reference beside ours in the same process, one BLAS thread. Progress on stderr, one JSON line last.
@@ -40,6 +41,7 @@ from leap_eval.effects.additive import pulled
 from leap_eval.effects.contrasts import contrasts
 from leap_eval.effects.fit import Fit, fit
 from leap_eval.effects.problem import problem
+from leap_eval.effects.twin import twin
 from leap_eval.settings import load_plan
 from leap_eval.synthetic import draw, planted, tables
 from leap_eval.synthetic.potential import truth_table
@@ -68,10 +70,16 @@ def world(seed: int, children: int, kind: argparse.Namespace) -> pd.DataFrame:
         "pair_named": lambda p: drawn.synergy(*p),
         "pair_scan": lambda p: drawn.synergy(*p),
     }
-    found = _estimated(fit(asked, contrasts(plan, asked), "points", 2015), tuple(ask))
-    parts = [c.split(" + ") for c in found["contrast"]]
-    truth = [ask[f](p) for f, p in zip(found["family"], parts, strict=True)]
-    return found.assign(truth=truth, world=seed)
+    told = fit(asked, contrasts(plan, asked), "points", 2015)
+    found = _estimated(told, tuple(ask))
+    parts = list(zip(found["family"], (c.split(" + ") for c in found["contrast"]), strict=True))
+    twins = twin(asked, told.models, told.listed, 0.95, (seed, kind.twins))
+    return found.assign(
+        truth=[ask[f](p) for f, p in parts],
+        bound=[np.nan if f == "combination" else drawn.bound(tuple(p)) for f, p in parts],
+        twin=[twins[f].joint if twins else np.nan for f, _ in parts],
+        world=seed,
+    )
 
 
 def _estimated(told: Fit, families: tuple[str, ...]) -> pd.DataFrame:
@@ -142,6 +150,7 @@ def worlds(one: Callable[..., pd.DataFrame], given: argparse.Namespace) -> dict[
     table = table.assign(
         error=error,
         wide=error.abs(),
+        z=error / table["se"],
         covered=table["truth"].between(table["low"], table["high"]),
         held=table["truth"].between(table["band_low"], table["band_high"]),
         real=(table["band_low"] > 0) | (table["band_high"] < 0),
@@ -151,6 +160,7 @@ def worlds(one: Callable[..., pd.DataFrame], given: argparse.Namespace) -> dict[
     )
     families = {name: _family(own) for name, own in table.groupby("family")}
     head = {"mode": "pretend" if given.pretend else "worlds", "n": int(table["world"].nunique())}
+    head |= {"share_error": np.sqrt(0.95 * 0.05 / head["n"])}  # Monte-Carlo, of a joint coverage
     return head | {"seed": given.seed, "children": given.children, "families": families}
 
 
@@ -161,6 +171,8 @@ def _family(own: pd.DataFrame) -> dict[str, float | None]:
         "bias": own["error"].mean(),
         "mean_error": own["wide"].mean(),
         "se": own["se"].mean(),
+        "z_mean": own["z"].mean(),
+        "z_sd": own["z"].std(),
         "coverage": own["covered"].mean(),
         "joint_coverage": by_world["held"].all().mean(),
         "joint_coverage_areas": by_world["area"].all().mean(),
@@ -172,6 +184,11 @@ def _family(own: pd.DataFrame) -> dict[str, float | None]:
         "fdr": by_world.apply(_false_share, include_groups=False).mean(),
         "any_false": by_world.apply(lambda t: bool((t["found"] & t["null"]).any())).mean(),
     }
+    if "bound" in own and own["bound"].notna().all():
+        told["se_over_bound"] = (own["se"] / own["bound"]).mean()
+        told["power_at_14_of_bound"] = norm.sf(own["crit"] - 0.14 / own["bound"]).mean()
+    if "twin" in own and own["twin"].notna().any():
+        told["twin_coverage"] = own["twin"].mean()
     if "grade" in own and len(nulls):
         told["nulls_graded"] = nulls["grade"].value_counts(normalize=True).to_dict()
     if "pooled" in own and own["pooled"].notna().any():
@@ -251,7 +268,7 @@ def main() -> None:
     ask.add_argument("--traps", action="store_true", help="null and trap worlds: traps.py")
     ask.add_argument("--seeds", default="3000:3003", help="of --traps, A:B")
     ask.add_argument("--within", type=float, default=np.inf, help="begin no world after S seconds")
-    ask.add_argument("--twins", type=int, default=0, help="of --pretend: grade A asks for them")
+    ask.add_argument("--twins", type=int, default=0, help="replicates of each result's twin")
     ask.add_argument("--vs", choices=("doubleml",), default="")
     ask.add_argument("--seed", type=int, default=1)
     ask.add_argument("--children", type=int, default=15_000)

@@ -12,6 +12,7 @@ from leap_eval.settings import Plan, parse_plan
 
 SERVICES = tuple(f"service_{c}" for c in "abcdefgh")
 MAIN = np.array([0.06, 0.05, 0.16, 0.14, 0.08, 0.10, 0.0, 0.0])
+NOISE = 0.9
 LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -25,6 +26,7 @@ class World:
     outcome: pd.DataFrame
     background: dict[str, np.ndarray]
     started: np.ndarray
+    chance: np.ndarray  # of starting each service given background and services before it
     coefficients: dict[str, np.ndarray | float]
 
     def mean(self, on: np.ndarray) -> float:
@@ -55,6 +57,14 @@ class World:
         on, off = self.started.copy(), self.started.copy()
         on[:, SERVICES.index(service)], off[:, SERVICES.index(service)] = True, False
         return self.mean(on) - self.mean(off)
+
+    def bound(self, services: tuple[str, ...]) -> float:
+        """The least standard error of a service or a synergy, whatever the estimator.
+
+        Hahn 1998, at the drawn children: effects that differ between them add nothing.
+        """
+        e = self.chance[:, [SERVICES.index(s) for s in services]]
+        return float(NOISE * np.sqrt((1 / (e * (1 - e))).prod(axis=1).mean() / len(e)))
 
 
 def identity(kind: str, numbers: np.ndarray) -> np.ndarray:
@@ -155,7 +165,7 @@ def draw(
     x["need"] = rng.binomial(2, 1 / (1 + np.exp(1.2 - 0.5 * x["dep"]))).astype(float)
     first = (rng.random(children) < 0.45).astype(float)
     shares, jitter = np.linspace(0.10, 0.30, 8)[rng.permutation(8)], rng.uniform(0.7, 1.3, 10)
-    started = np.zeros((children, 8), bool)
+    started, chance = np.zeros((children, 8), bool), np.zeros((children, 8))
     for s in range(8):
         pull = rng.uniform(-0.3, 0.4, 4)
         score = (
@@ -164,16 +174,16 @@ def draw(
             + pull[1] * x["need"]
             + pull[2] * x["eal"]
         )
-        score += (
-            pull[3] * first + rng.normal(0, 0.25, 24)[ward] + (0.35 * started[:, 0] if s else 0)
-        )
+        score += pull[3] * first + (0.35 * started[:, 0] if s else 0)
+        chance[:, s] = 1 / (1 + np.exp(-score))
+        score += rng.normal(0, 0.25, 24)[ward]  # of the ward, which no covariate tells
         started[:, s] = rng.random(children) < 1 / (1 + np.exp(-score))
     b = {
         "main": effects * MAIN * jitter[:8],
         "synergy": effects * 0.15 * jitter[8],
         "substitution": effects * -0.04 * jitter[9],
     }
-    noise = 0.9 * (np.sqrt(0.3) * shared + np.sqrt(0.7) * rng.normal(size=children))
+    noise = NOISE * (np.sqrt(0.3) * shared + np.sqrt(0.7) * rng.normal(size=children))
     if adversarial:
         b["rare"] = (tuple(int(s) for s in np.argsort(shares)[:2]), 0.30)
     y = surface(x, started, b) + noise
@@ -230,7 +240,7 @@ def draw(
         exposure[f"m12_dose_{service}"] = np.where(started[:, place], 1 + children_dose, 0)
     outcome = pd.DataFrame({"study_id": ids[seen], "value": y[seen]})
     plan = small_plan(150 if children >= 10_000 else 60, scan=children >= 10_000)
-    return World(plan, cohort, exposure, outcome, x, started, b)
+    return World(plan, cohort, exposure, outcome, x, started, chance, b)
 
 
 def with_uncertain_links(

@@ -10,7 +10,7 @@ from sklearn.linear_model import Ridge
 
 from leap_eval.design.amounts import binned
 from leap_eval.effects.additive import toward_additive
-from leap_eval.effects.bands import cautious, of
+from leap_eval.effects.bands import cautious, critical_value, of
 from leap_eval.effects.complete import impute
 from leap_eval.effects.mix import mixed, shares
 from leap_eval.effects.ridge import crossed, moments, predicted, ridge, solved
@@ -144,6 +144,30 @@ def test_no_estimate_is_pulled_further_than_one_standard_error():
     spread = np.diag(np.r_[np.full(12, 0.05**2), np.full(12, 0.01**2)])
     told = toward_additive(estimate, np.zeros(12), spread, 1.0).estimate
     assert np.abs(told - estimate).max() <= 0.05 + 1e-9
+
+
+@pytest.mark.parametrize("synergy", [0.0, 0.2, 0.3])
+def test_the_band_of_pulled_estimates_holds_all_truths_and_is_narrower(synergy):
+    rng = np.random.default_rng(10)
+    spread = np.diag(np.r_[np.full(12, 0.05**2), np.full(12, 0.02**2)])
+    crit = critical_value(spread[:12, :12])
+    held, width = [], []
+    for _ in range(100):
+        truth = rng.normal(0, 0.1, 12)
+        additive = truth - np.r_[synergy, np.zeros(11)] + rng.normal(0, 0.02, 12)
+        told = toward_additive(truth + rng.normal(0, 0.05, 12), additive, spread, 1.0)
+        half = told.half_width(crit)
+        held.append((np.abs(told.estimate - truth) <= half).all())
+        width.append(half.mean() / (crit * 0.05))
+    assert np.mean(held) > 0.93
+    assert np.mean(width) < 0.8
+
+
+def test_what_equals_the_sum_of_its_services_is_neither_moved_nor_lost():
+    spread = np.tile(np.eye(3) * 0.05**2, (2, 2))
+    told = toward_additive(np.full(3, 0.1), np.full(3, 0.1), spread, 1.0)
+    assert told.estimate == pytest.approx([0.1] * 3)
+    assert told.se == pytest.approx([0.05] * 3, rel=1e-3)
 
 
 def three_models(seed, children=400):

@@ -98,7 +98,8 @@ def test_the_critical_value_agrees_with_a_plain_multiplier_bootstrap_over_famili
 
 
 def test_one_contrast_alone_has_the_pointwise_critical_value():
-    assert critical_value(np.array([[2.0]])) == pytest.approx(1.96, abs=0.03)
+    assert critical_value(np.array([[2.0]])) == pytest.approx(1.959964, abs=1e-6)
+    assert critical_value(np.array([[2.0]]), free=23) == pytest.approx(2.068658, abs=1e-6)
 
 
 def test_joint_bands_hold_all_means_together_as_often_as_they_say():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 from leap_eval.effects.aipw import ArmMeans, Floats
 
@@ -60,6 +60,8 @@ def critical_value(covariance: Floats, level: float = 0.95, free: int | None = N
     Exactly the law of a Gaussian multiplier bootstrap over clusters, at C x C cost. With
     few clusters their own number makes the spread uncertain: `free` degrees of freedom.
     """
+    if len(covariance) == 1:  # a family of one is told exactly: its joint band is the pointwise one
+        return float(t.ppf((1 + level) / 2, np.inf if free is None else free))
     se = np.sqrt(np.diag(covariance))
     values, vectors = np.linalg.eigh(covariance / np.outer(se, se))
     # The symmetric root is unique: an eigenvector's sign cannot change the draws.
