@@ -11,6 +11,7 @@ from leap_eval.disclosure.declare import Cube, Nodes
 from leap_eval.errors import DisclosureError
 
 COUNTS = ("children", "families", "partners", "used")
+SUMS = ("sum_", "top1_", "top2_")  # of a measure, beside the counts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +28,7 @@ def counted(frames: Mapping[str, pd.DataFrame]) -> Counted:
     views: dict[str, tuple[str, Nodes]] = {}
     for name in sorted(set(frames) - {"flow", "combinations"}):
         table = frames[name]
-        dimensions = tuple(str(c) for c in table if c not in COUNTS)
+        dimensions = tuple(str(c) for c in table if c not in COUNTS and not str(c).startswith(SUMS))
         member = "service" if "used" in table else ""
         cubes[name] = Cube(table, dimensions, member)
         codes = {d: tuple(sorted(table[d].unique())) for d in dimensions}
