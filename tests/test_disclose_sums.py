@@ -12,6 +12,7 @@ from scipy.optimize import linprog
 
 from leap_eval.disclosure import gate
 from leap_eval.disclosure.rules import preset
+from leap_eval.disclosure.verify import Verdict, attack
 from leap_eval.errors import DisclosureError
 
 RANGE = (0, 60)
@@ -87,7 +88,7 @@ def test_a_sum_and_its_count_are_shown_or_withheld_together(released):
     for name, measure in (("score-ward", "mean"), ("contacts-group", "total")):
         counts, sums = (table(released, name, m) for m in ("children", measure))
         assert {k for k, v in counts.items() if v[0]} == {k for k, v in sums.items() if v[0]}
-        assert {m for _, m in sums.values()} == {"", "c"}
+        assert {m for _, m in sums.values()} <= {"", "c"}
 
 
 def test_a_shown_mean_and_a_shown_total_are_those_of_the_children(told, released):
@@ -162,6 +163,53 @@ def test_a_later_release_never_gives_back_a_sum_that_an_earlier_one_withheld(tmp
     later = vetted(told, "2025-q2", before=gate.Before([line], {"2025-q1": first.kept.sealed}))
     for name, measure in (("score-ward", "mean"), ("contacts-group", "total")):
         assert table(later, name, measure) == table(first, name, measure)
+
+
+def verdict(home, **asked):
+    return next(told for told in attack(home, **asked) if isinstance(told, Verdict))
+
+
+@pytest.mark.requirement("R32")
+def test_the_verifier_tries_every_withheld_sum_and_recovers_none(tmp_path):
+    made = vetted(cubes(lone=5000))
+    home = world.laid(made, tmp_path / "release")
+    hidden = [k for k, (_, m) in table(made, "contacts-group", "total").items() if m == "c"]
+    counts = verdict(world.laid(world.vetted(), tmp_path / "counts")).tried
+    told = verdict(home)
+    assert hidden
+    assert told.tried > counts
+    assert not told.recovered
+    assert not told.broken
+
+
+@pytest.mark.requirement("R32")
+def test_the_verifier_catches_a_total_that_gives_a_withheld_one_back(tmp_path):
+    told = cubes(lone=5000)
+    home = world.laid(vetted(told), tmp_path / "release")
+    shown = table(vetted(told), "contacts-group", "total")
+    frame = told["reach_group"].query("used == 'used'").set_index(["ethnicity_group5", "service"])
+    hidden = [g for g in world.GROUPS if not shown[g, "chattertime"][0] and g != "black"]
+
+    def change(name, text):
+        for group in hidden:
+            told = int(frame.loc[(group, "chattertime"), "sum_contacts"])
+            cell = f"{group},chattertime,total,"
+            assert name != "contacts-group" or f"\n{cell},,,c" in text
+            text = text.replace(f"\n{cell},,,c", f"\n{cell}{told},,,")
+        total = "all,chattertime,total,"
+        whole = int(frame.xs("chattertime", level=1)["sum_contacts"].sum())
+        return text.replace(f"\n{total},,,c", f"\n{total}{whole},,,")
+
+    world.redone(home, change)
+    assert [p for p, _, _ in verdict(home).recovered] == [
+        "contacts-group, black, chattertime, contacts"
+    ]
+
+
+def test_the_verifier_calls_sums_that_no_children_could_give_a_contradiction(tmp_path, released):
+    home = world.laid(released, tmp_path / "release")
+    world.redone(home, lambda name, text: text.replace("all,yes,mean,3", "all,yes,mean,5"))
+    assert verdict(home).broken == ("the sums contradict one another",)
 
 
 def spoilt(column, change):

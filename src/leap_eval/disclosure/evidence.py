@@ -50,6 +50,7 @@ def described(solved: Solved, as_at: str) -> dict[str, Any]:
             "upper": rules.upper,
             "secret": sorted(secret.services),
             "p": rules.summaries.dominance.p,
+            "base": rules.rounding.base if rules.rounding else 1,
         },
     }
 

@@ -46,28 +46,29 @@ class Sums:
 
     def told_of(self, hidden: Bools) -> Iterator[tuple[Key, str, tuple[float, float]]]:
         """Yield of each sum of the last release that is shown its key, text and interval."""
-        for f in np.flatnonzero(~hidden & (self.row != PAST)):
+        for f in np.flatnonzero(~hidden & self.new):
             yield self.keys[f], self.texts[f], (float(self.told[f, 0]), float(self.told[f, 1]))
 
-    def in_the_way(self, hidden: Bools, p: float) -> int | None:
-        """Return the shown sum to hide next, or None where every hidden one is safe."""
-        ask = _asker(self, hidden)
-        guilt, narrow = np.zeros(len(self.truth)), False
-        for f in np.flatnonzero(hidden & (self.most @ self.facts.T > 0)):
+    def narrow(self, hidden: Bools, aims: Bools, p: float) -> dict[int, Bools]:
+        """Return the sums known to within p %, each with the facts that tell it."""
+        ask, told = _asker(self, hidden), {}
+        for f in np.flatnonzero(aims & hidden & (self.most @ self.facts.T > 0)):
             (high, up), (low, down) = ask(self.facts[f], 1.0), ask(self.facts[f], -1.0)
             if high - low <= p / 100 * self.truth[f] + TINY:
-                narrow = True
-                guilt += (np.abs(up) > TINY) | (np.abs(down) > TINY)
-        if not narrow:
-            return None
-        able = np.flatnonzero((guilt > 0) & ~hidden & (self.row != PAST))
-        if not len(able):
-            outputs = dict.fromkeys(
-                k[0] for k, r in zip(self.keys, self.row, strict=True) if r >= 0
-            )
-            raise Conflict(tuple(outputs), ())
-        # The one that stands in the way of most; among equals, the least is lost.
-        return int(able[np.lexsort((able, self.truth[able], -guilt[able]))[0]])
+                told[int(f)] = (np.abs(up) > TINY) | (np.abs(down) > TINY)
+        return told
+
+    @property
+    def new(self) -> Bools:
+        """Return which facts the last release may tell."""
+        new: Bools = self.row != PAST
+        return new
+
+    def public(self, p: float) -> Bools:
+        """Return which sums earlier pages tell already, whatever is hidden now."""
+        known = np.zeros(len(self.truth), bool)
+        known[list(self.narrow(self.hidden | self.new, self.new, p))] = True
+        return known
 
 
 def _asker(sums: Sums, hidden: Bools) -> Any:
@@ -96,12 +97,12 @@ def _asker(sums: Sums, hidden: Bools) -> Any:
 
 
 def blocked(found: Sequence[Sums], rules: Rules) -> Conflict | None:
-    """Return why not even hiding all new sums protects them, if so."""
-    try:
-        for sums in found:
-            sums.in_the_way(sums.hidden | (sums.row != PAST), rules.summaries.dominance.p)
-    except Conflict as conflict:
-        return conflict
+    """Return why not even hiding all new sums protects those that must stay unknown, if so."""
+    p = rules.summaries.dominance.p
+    for sums in found:
+        if sums.narrow(sums.hidden | sums.new, sums.hidden, p):
+            outputs = dict.fromkeys(sums.keys[f][0] for f in np.flatnonzero(sums.new))
+            return Conflict(tuple(outputs), ())
     return None
 
 
@@ -109,7 +110,7 @@ def first(found: Sequence[Sums], problem: Problem) -> Bools:
     """Return which cells are withheld for themselves because their sum leans on few."""
     leaning = np.zeros(len(problem.truth), bool)
     for sums in found:
-        leaning[sums.row[sums.leaning & (sums.row != PAST)]] = True
+        leaning[sums.row[sums.leaning & sums.new]] = True
     told: Bools = leaning & (problem.fixed != SHOWN)
     return told
 
@@ -124,17 +125,30 @@ def protected(
     """
     pattern, p = withheld.copy(), rules.summaries.dominance.p
     hidden = [s.hidden.copy() for s in found]
-    while True:
-        for sums, hide in zip(found, hidden, strict=True):
-            new = sums.row != PAST
-            hide[new] |= pattern[sums.row[new]]
-        asked = [s.in_the_way(hide, p) for s, hide in zip(found, hidden, strict=True)]
-        if all(f is None for f in asked):
-            return pattern, tuple(hidden)
-        for sums, hide, f in zip(found, hidden, asked, strict=True):
-            if f is not None:
-                hide[f] = True
+    # What an old page tells is no secret any more, unless it must be one: that is a conflict.
+    aims = [s.hidden | ~s.public(p) for s in found]
+    moved = True
+    while moved:
+        moved = False
+        for sums, hide, aim in zip(found, hidden, aims, strict=True):
+            hide[sums.new] |= pattern[sums.row[sums.new]]
+            if (f := _in_the_way(sums, hide, aim, p)) is not None:
+                moved = hide[f] = True
                 pattern[sums.row[f]] |= problem.free[sums.row[f]]
+    return pattern, tuple(hidden)
+
+
+def _in_the_way(sums: Sums, hidden: Bools, aims: Bools, p: float) -> int | None:
+    """Return the shown sum to hide next, or None where every hidden one is safe."""
+    told = sums.narrow(hidden, aims, p)
+    if not told:
+        return None
+    guilt = np.sum(list(told.values()), axis=0)
+    able = np.flatnonzero((guilt > 0) & ~hidden & sums.new)
+    if not len(able):
+        raise DisclosureError("disclosure: a sum cannot be protected; leave its output out")
+    # The one that stands in the way of most; among equals, the least is lost.
+    return int(able[np.lexsort((able, sums.truth[able], -guilt[able]))[0]])
 
 
 @dataclass(slots=True)
