@@ -1,6 +1,8 @@
 """Sums and means at the gate: an attacker who adds up never gets near a withheld one."""
 
 import json
+import tempfile
+from pathlib import Path
 
 import disclose_world as world
 import numpy as np
@@ -8,9 +10,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 from scipy.optimize import linprog
 
-from leap_eval.disclosure import gate
+from leap_eval.disclosure import gate, magnitude, sums
 from leap_eval.disclosure.rules import preset
 from leap_eval.disclosure.verify import Verdict, attack
 from leap_eval.errors import DisclosureError
@@ -103,6 +106,41 @@ def test_a_shown_mean_and_a_shown_total_are_those_of_the_children(told, released
             assert int(value) == whole[service]
 
 
+def hand(truth, many, hidden):
+    """Two groups, `many` children each between 0 and 60, and their sum, which is shown."""
+    told = np.array([*truth, sum(truth)], float)
+    return sums.Sums(
+        (("t", "a"), ("t", "b"), ("t", "all")), np.arange(3),
+        sparse.csr_matrix([[1.0, 0], [0, 1], [1, 1]]), told, np.stack([told, told], axis=1),
+        ("", "", ""), np.zeros(3, bool), np.array(hidden), np.zeros(2), 60.0 * np.array(many),
+    )  # fmt: skip
+
+
+def test_the_range_of_one_child_tells_a_large_sum_as_worked_by_hand():
+    """The one child of b adds 0 to 60, so a lies within 60: more than 10 % of 590, less of 650."""
+    hidden, every = np.array([True, True, False]), np.ones(3, bool)
+    assert not hand((590, 5), (10, 1), hidden).narrow(hidden, every, 10)
+    told = hand((650, 5), (11, 1), hidden).narrow(hidden, every, 10)
+    assert list(told) == [0]
+    assert told[0][2]  # the total is what tells it
+    assert not hand((650, 5), (11, 1), every).narrow(every, every, 10)
+
+
+@pytest.mark.parametrize(
+    ("parts", "p", "nk"),
+    [
+        ((50, 30, 20), False, False),  # 20 left: 40 % of the largest; the two are 80 %
+        ((80, 15, 5), True, True),  # 5 left: 6 % of 80; the two are 95 %
+        ((45, 45, 10), False, True),  # 10 left: 22 % of 45; the two are 90 %
+        ((500, 4, 3), True, True),
+    ],
+)
+def test_dominance_is_the_handbooks_by_both_of_its_rules(parts, p, nk):
+    asked = [sum(parts)], [parts[0]], [parts[1]], preset("exact")
+    assert magnitude.guessed(*asked)[0] == p
+    assert magnitude.leans(*asked)[0] == nk
+
+
 def interval(told, released, target):
     """A linear attacker of his own: contacts of one service by group, at least 1 from each."""
     frame = told["reach_group"].query("used == 'used'").set_index(["ethnicity_group5", "service"])
@@ -163,6 +201,21 @@ def test_a_later_release_never_gives_back_a_sum_that_an_earlier_one_withheld(tmp
     later = vetted(told, "2025-q2", before=gate.Before([line], {"2025-q1": first.kept.sealed}))
     for name, measure in (("score-ward", "mean"), ("contacts-group", "total")):
         assert table(later, name, measure) == table(first, name, measure)
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 30))
+def test_children_who_join_leave_no_withheld_sum_of_either_release_in_sight(seed, more):
+    """Both releases pooled by the verifier, who knows the ledger and each child's range."""
+    told = vetted(cubes(seed, 300))
+    with tempfile.TemporaryDirectory() as home:
+        book = world.ledger([told], Path(home) / "ledger.jsonl")
+        lines = [json.loads(line) for line in book.read_text().splitlines()]
+        before = gate.Before(lines, {"2025-q1": told.kept.sealed})
+        later = vetted(cubes(seed, 300 + more), "2025-q2", before=before)
+        found = verdict(world.laid(later, Path(home) / "release"), ledger=book)
+    assert not found.recovered
+    assert not found.broken
 
 
 def verdict(home, **asked):
