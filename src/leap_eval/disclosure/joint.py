@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leap_eval.disclosure import attack, cells, entries, known, rounding, sums, targets
+from leap_eval.disclosure import attack, cells, entries, known, rounding, summed, sums, targets
 from leap_eval.disclosure import suppress as suppression
 from leap_eval.disclosure import witnesses as examples
 from leap_eval.disclosure.cells import Problem
@@ -86,11 +86,11 @@ def solve(
         )
         every = [*earlier, release]
         problem, found = _problem(every, rules, own or {})
-        return release, problem, found, sums.collect(every, problem, rules)
+        return release, problem, found, summed.collect(every, problem, rules)
 
     def blocked(kept: Sequence[str]) -> suppression.Conflict | None:
-        _, problem, found, summed = asked(kept)
-        return suppression.blocked(problem, found) or sums.blocked(summed, rules)
+        _, problem, found, adding = asked(kept)
+        return suppression.blocked(problem, found) or sums.blocked(adding, rules)
 
     kept, failed = list(tables), list[str]()
     while conflict := blocked(kept):
@@ -103,11 +103,11 @@ def solve(
     for back in failed[:-1]:
         if not blocked([*kept, back]):
             kept.append(back)
-    release, problem, found, summed = asked(kept)
+    release, problem, found, adding = asked(kept)
     failed = [n for n in tables if n not in kept]
-    pattern, shown, hidden = _protected(problem, found, rules, draw, summed)
+    pattern, shown, hidden = _protected(problem, found, rules, draw, adding)
     texts = _texts(problem, pattern, rules, release.outputs)
-    both = zip(summed, hidden, strict=True)
+    both = zip(adding, hidden, strict=True)
     told_sums = {key: (text, span) for s, hide in both for key, text, span in s.told_of(hide)}
     return Solved(
         release, rules, told, problem, found, pattern, shown, texts, tuple(failed), told_sums
@@ -115,13 +115,13 @@ def solve(
 
 
 def _protected(
-    problem: Problem, found: Targets, rules: Rules, draw: bytes, summed: Sequence[sums.Sums]
+    problem: Problem, found: Targets, rules: Rules, draw: bytes, adding: Sequence[sums.Sums]
 ) -> tuple[Pattern, examples.Witnesses, tuple[Bools, ...]]:
-    first = targets.primary(problem, known.need(rules)) | sums.first(summed, problem)
+    first = targets.primary(problem, known.need(rules)) | sums.first(adding, problem)
     pattern = suppression.suppress(problem, found, first, effort(rules), draw)
     pattern, shown = _whole(problem, found, pattern, rules)
     # Sums last: what they withhold besides only widens what the witnesses prove.
-    withheld, hidden = sums.protected(summed, problem, pattern.withheld, rules)
+    withheld, hidden = sums.protected(adding, problem, pattern.withheld, rules)
     if (withheld != pattern.withheld).any():
         pattern = replace(pattern, withheld=withheld, method="repaired")
     # The same audit decides, whatever the method: a fresh one, from nothing.
