@@ -14,6 +14,8 @@ from statsmodels.stats.multitest import multipletests
 from leap_eval.effects import (
     ArmMeans,
     Evidence,
+    Given,
+    Measured,
     arm_means,
     arm_weights,
     benjamini_hochberg,
@@ -21,6 +23,7 @@ from leap_eval.effects import (
     false_discovery,
     grade,
     joint,
+    scored,
 )
 from leap_eval.effects.bands import clustered, critical_value
 from leap_eval.effects.problem import merged
@@ -221,3 +224,18 @@ def test_no_level_or_gap_of_the_background_singles_out_fewer_than_ten_children()
     assert len(np.unique(merged(rare, seen))) == 1
     plain = (np.arange(200) < 50).astype(float)
     assert (merged(plain, seen) == plain).all()
+
+
+def test_a_cube_of_scores_counts_those_without_one_and_names_the_two_largest():
+    children = pd.DataFrame(
+        {"study_id": list("abcdef"), "family_id": list("aabbcd"), "draw": [0, 0, 0, 0, 0, 1],
+         "ward": ["oval", "oval", "oval", "oval", None, "oval"]}
+    )  # fmt: skip
+    results = pd.DataFrame(
+        {"study_id": list("abcef"), "draw": [0, 0, 0, 0, 1], "value": [30.0, 50, np.nan, 20, 60]}
+    )
+    made = scored(Given(children, []), Measured("talk", results), 9)
+    told = made.set_index(["ward", "recorded_talk"]).drop(columns="partners")
+    assert told.loc[("oval", "yes")].tolist() == [2, 1, 80, 50, 30]
+    assert told.loc[("oval", "no")].tolist() == [2, 1, 0, 0, 0]
+    assert told.loc[("not_known", "yes")].tolist() == [1, 1, 20, 20, 0]

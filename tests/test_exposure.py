@@ -10,7 +10,7 @@ from test_cohort import ANN, BEN, link, person, table
 from leap_eval.agreements import load_programme
 from leap_eval.cohort import cohort
 from leap_eval.contracts import CONTACTS, CUBE, EXPOSURE, LINKS, PERSONS, check
-from leap_eval.exposure import attended, combinations, exposure, reach
+from leap_eval.exposure import attended, combinations, exposure, reach, with_contacts
 from leap_eval.settings.plan import load_plan
 from leap_eval.store.rows import empty
 
@@ -132,6 +132,20 @@ def test_reach_splits_the_same_children_for_every_service(terms):
     assert [
         r["children"] for r in rows if r["service"] == "chattertime" and r["used"] == "used"
     ] == [1]
+
+
+def test_a_cube_tells_the_contacts_of_a_cell_and_its_two_largest_shares(terms):
+    met = [contact(sessions=3), contact(day=date(2019, 7, 1)), contact(day=date(2024, 1, 8)),
+           contact(record_key="rk1_" + "b" * 28, sessions=2)]  # fmt: skip
+    links = [link(), link("b", BEN)]
+    wide, children = made(terms, *met, persons=[person(), person("b")], links=links)
+    rows = ibis.memtable(pa.Table.from_pylist(met, schema=empty(CONTACTS).schema))
+    told = attended(rows, table(LINKS, links), children, terms[1])
+    cube = with_contacts(reach(wide, children, terms[1], "ward", 9), told, children, "ward")
+    found = check(cube, CUBE).to_pandas().set_index(["service", "used"])
+    names = [f"{part}_contacts" for part in ("sum", "top1", "top2")]
+    assert found.loc[("chattertime", "used"), names].tolist() == [6, 4, 2]  # not at five
+    assert found.loc[("making_it_real", "not_used"), names].tolist() == [0, 0, 0]
 
 
 def test_combinations_count_the_eligible_new_users_of_each_trial(terms):

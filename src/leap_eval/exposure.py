@@ -167,6 +167,25 @@ def reach(
     return reduce(lambda a, b: a.union(b), parts)
 
 
+def with_contacts(cube: ir.Table, told: ir.Table, children: ir.Table, by: str) -> ir.Table:
+    """Return a cube of reach with the contacts attended in each cell, and the two largest shares.
+
+    They are the contacts before the age that `used` asks about; a child not reached has none.
+    """
+    each = told.filter(_.month < FOUR_YEARS).group_by("study_id", "service")
+    each = each.agg(n=_.sessions.sum()).join(children.select("study_id", by), "study_id")
+    each = each.mutate(**{by: each[by].fill_null("not_known")})
+    ranked = each.mutate(
+        rank=ibis.row_number().over(group_by=[by, "service"], order_by=[_.n.desc(), _.study_id])
+    )
+    columns = {"sum": ranked.n.sum(), "top1": ranked.n.max(where=ranked["rank"] == 0),
+               "top2": ranked.n.max(where=ranked["rank"] == 1)}  # fmt: skip
+    sums = ranked.group_by(by, "service").agg(**{f"{k}_contacts": v for k, v in columns.items()})
+    both = cube.left_join(sums.mutate(used=ibis.literal("used")), [by, "service", "used"])
+    named = {f"{k}_contacts": both[f"{k}_contacts"].cast("float64") for k in columns}
+    return both.select(*cube.columns, **named).fill_null(dict.fromkeys(named, 0.0))
+
+
 def _used(both: ir.Table, service: str, by: str, partners: int) -> ir.Table:
     used = ibis.ifelse(both[f"used_{service}"], "used", "not_used")
     counted = (

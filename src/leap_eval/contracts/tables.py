@@ -299,7 +299,10 @@ CUBE = Contract(
         "families": whole("families in the cell", 0),
         "partners": whole("partners whose data feed the cell", 0),
     },
-    families=((r"[a-z][a-z0-9_]*", text("a dimension", shape=CODE)),),
+    families=(
+        (r"(sum|top1|top2)_[a-z0-9_]+", number("a measure's sum or largest contributions", 0)),
+        (r"[a-z][a-z0-9_]*", text("a dimension", shape=CODE)),
+    ),
     personal=False,
 )
 

@@ -11,6 +11,8 @@ from leap_eval.disclosure.declare import Cube, Nodes
 from leap_eval.errors import DisclosureError
 
 COUNTS = ("children", "families", "partners", "used")
+HAS = "recorded_"  # whether a child has a result: yes or no
+SUMS = ("sum_", "top1_", "top2_")  # of a measure, beside the counts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,10 +29,14 @@ def counted(frames: Mapping[str, pd.DataFrame]) -> Counted:
     views: dict[str, tuple[str, Nodes]] = {}
     for name in sorted(set(frames) - {"flow", "combinations"}):
         table = frames[name]
-        dimensions = tuple(str(c) for c in table if c not in COUNTS)
+        dimensions = tuple(str(c) for c in table if c not in COUNTS and not str(c).startswith(SUMS))
         member = "service" if "used" in table else ""
         cubes[name] = Cube(table, dimensions, member)
-        codes = {d: tuple(sorted(table[d].unique())) for d in dimensions}
+        # Who has no result is counted, so that no difference tells of few, and never shown.
+        codes = {
+            d: tuple(c for c in sorted(table[d].unique()) if (d[: len(HAS)], c) != (HAS, "no"))
+            for d in dimensions
+        }
         views[name] = (name, {d: {c: (c,) for c in codes[d]} for d in dimensions})
         if member:
             apart = {d: nodes for d, nodes in views[name][1].items() if d != member}

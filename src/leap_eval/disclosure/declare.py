@@ -28,6 +28,16 @@ class Cube:
     population: str = "children"
 
 
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a table tells beside its counts: the sum or the mean of what each child contributes."""
+
+    of: str  # the cube holds sum_OF, top1_OF and top2_OF
+    mean: bool
+    low: float  # what one child can contribute, at least and at most
+    high: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Output:
     """A table: the product of its nodes, each a set of finest codes (none: every code)."""
@@ -36,6 +46,7 @@ class Output:
     cube: str
     nodes: Nodes
     skip: frozenset[Key] = frozenset()
+    measure: Measure | None = None
 
     def keys(self) -> list[Key]:
         """Return the key of every published cell, in the order of its nodes."""
@@ -60,3 +71,4 @@ class Release:
     outputs: tuple[Output, ...]
     cubes: Mapping[str, Cube]
     told: Mapping[Key, Told] = field(default_factory=dict)
+    sums: Mapping[Key, Told] = field(default_factory=dict)  # of those shown

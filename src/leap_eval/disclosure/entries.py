@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from leap_eval.disclosure.cells import Problem
-from leap_eval.disclosure.declare import Bools, Cube, Key, Output, Release, Told
+from leap_eval.disclosure.declare import Bools, Cube, Key, Measure, Output, Release, Told
 from leap_eval.errors import DisclosureError
 
 
@@ -69,12 +69,21 @@ def read(told: Mapping[str, Any], sealed: pd.DataFrame) -> Release:
         )
     outputs: list[Output] = []
     shown: dict[Key, Told] = {}
+    sums: dict[Key, Told] = {}
     for o in told["outputs"]:
         nodes = {d: {n: tuple(o["nodes"][d][n]) for n in named} for d, named in o["order"]}
         skip = frozenset((o["id"], *key) for key in o["skip"])
-        outputs.append(Output(o["id"], o["cube"], nodes, skip))
+        outputs.append(Output(o["id"], o["cube"], nodes, skip, _measure(o.get("measure"))))
+        sums |= {(o["id"], *key): Told(low, high) for key, low, high in o.get("sums", ())}
         shown |= {(o["id"], *key): _told(low, high, hid) for key, low, high, hid in o["cells"]}
-    return Release(name, tuple(outputs), cubes, shown)
+    return Release(name, tuple(outputs), cubes, shown, sums)
+
+
+def _measure(told: Mapping[str, Any] | None) -> Measure | None:
+    if told is None:
+        return None
+    high = float("inf") if told["high"] is None else float(told["high"])
+    return Measure(str(told["of"]), bool(told["mean"]), float(told["low"]), high)
 
 
 def _told(low: float, high: float | None, withheld: bool) -> Told:

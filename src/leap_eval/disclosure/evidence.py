@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from leap_eval.disclosure import entries
+from leap_eval.disclosure.declare import Output
 from leap_eval.disclosure.joint import Solved
 from leap_eval.disclosure.rules import rules_hash
 
@@ -40,6 +41,7 @@ def described(solved: Solved, as_at: str) -> dict[str, Any]:
                 "nodes": {
                     d: {n: list(c) for n, c in nodes.items()} for d, nodes in o.nodes.items()
                 },
+                **_measure(o),
             }
             for o in outputs
         },
@@ -47,8 +49,26 @@ def described(solved: Solved, as_at: str) -> dict[str, Any]:
             "marker": list(_marker(solved)),
             "upper": rules.upper,
             "secret": sorted(secret.services),
+            "p": rules.summaries.dominance.p,
+            "base": rules.rounding.base if rules.rounding else 1,
         },
     }
+
+
+def _measure(output: Output) -> dict[str, Any]:
+    """Return what is summed in a table, and what one child can contribute to it."""
+    told = output.measure
+    if told is None:
+        return {}
+    high = None if told.high == float("inf") else told.high
+    return {"measure": {"of": told.of, "mean": told.mean, "low": told.low, "high": high}}
+
+
+def _sums(output: Output, solved: Solved) -> dict[str, Any]:
+    """Return, for the ledger, between what each shown sum of a table lies."""
+    mine = {k: span for k, (_, span) in solved.told_sums.items() if k[0] == output.id}
+    told = [[list(key[1:]), *span] for key, span in mine.items()]
+    return {**_measure(output), "sums": told} if output.measure else {}
 
 
 def _marker(solved: Solved) -> tuple[float, float | None]:
@@ -61,11 +81,14 @@ def _marker(solved: Solved) -> tuple[float, float | None]:
 def line(solved: Solved, manifest: Mapping[str, Any], digest: str) -> dict[str, Any]:
     """Return what the ledger will keep of this release."""
     told = entries.line(solved.release, solved.problem, solved.pattern.withheld)
-    named = {o.id: list(o.nodes) for o in solved.release.outputs}
+    named = {o.id: o for o in solved.release.outputs}
     return {
         **told,
         # The ledger sorts its keys, so the order of dimensions is told beside the nodes.
-        "outputs": [{**o, "dimensions": named[o["id"]]} for o in told["outputs"]],
+        "outputs": [
+            {**o, "dimensions": list(named[o["id"]].nodes), **_sums(named[o["id"]], solved)}
+            for o in told["outputs"]
+        ],
         "cubes": manifest["cubes"],
         "population": manifest["population"],
         "name": solved.release.name,

@@ -106,7 +106,8 @@ def _rows(
 ) -> Sequence[Mapping[str, str]]:
     rows: Sequence[Mapping[str, str]] = output.rows
     if output.kind == "table":
-        rows = pages.rows(output, tables[output.id], solved.texts, solved.spans, solved.rules)
+        rows = pages.rows(output, tables[output.id], solved.texts, solved.spans, solved.rules,
+                          solved.sums)  # fmt: skip
     return pages.withheld(rows, solved.rules) if output.id in solved.failed else rows
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leap_eval.disclosure import attack, cells, entries, known, rounding, targets
+from leap_eval.disclosure import attack, cells, entries, known, rounding, summed, sums, targets
 from leap_eval.disclosure import suppress as suppression
 from leap_eval.disclosure import witnesses as examples
 from leap_eval.disclosure.cells import Problem
 from leap_eval.disclosure.counted import Counted
-from leap_eval.disclosure.declare import Key, Output, Release
+from leap_eval.disclosure.declare import Bools, Key, Output, Release
 from leap_eval.disclosure.rules import Rules
 from leap_eval.disclosure.suppress import Effort, Pattern
 from leap_eval.disclosure.targets import Targets
@@ -46,12 +46,18 @@ class Solved:
     witnesses: examples.Witnesses
     texts: Mapping[Key, str]
     failed: tuple[str, ...]  # outputs that could not be protected: written all withheld
+    told_sums: Mapping[Key, tuple[str, tuple[float, float]]]  # shown: a text, and what it tells
 
     @property
     def spans(self) -> Mapping[Key, tuple[str, str]]:
         """Return, of each rounded cell that is shown, between what its count lies."""
         told = {k: self.problem.shown[self.problem.names[k]] for k in self.texts}
         return {k: (f"{a:.0f}", f"{b:.0f}") for k, (a, b) in told.items() if a < b}
+
+    @property
+    def sums(self) -> Mapping[Key, str]:
+        """Return the text of every sum and mean that is shown."""
+        return {key: text for key, (text, _) in self.told_sums.items()}
 
     @property
     def open(self) -> int:
@@ -74,14 +80,20 @@ def solve(
     lines = [_ordered(line) for line in before.lines]
     earlier = entries.earlier(lines, before.sealed or {}, name)
 
-    def asked(kept: Sequence[str]) -> tuple[Release, Problem, Targets]:
+    def asked(kept: Sequence[str]) -> tuple[Release, Problem, Targets, list[sums.Sums]]:
         release = Release(
             name, tuple(o for n in tables if n in kept for o in tables[n]), told.cubes
         )
-        return release, *_problem([*earlier, release], rules, own or {})
+        every = [*earlier, release]
+        problem, found = _problem(every, rules, own or {})
+        return release, problem, found, summed.collect(every, problem, rules)
+
+    def blocked(kept: Sequence[str]) -> suppression.Conflict | None:
+        _, problem, found, adding = asked(kept)
+        return suppression.blocked(problem, found) or sums.blocked(adding, rules)
 
     kept, failed = list(tables), list[str]()
-    while conflict := suppression.blocked(*asked(kept)[1:]):
+    while conflict := blocked(kept):
         if rules.review.on_conflict == "stop" or not kept:
             raise conflict
         at_fault = [n for n in kept if {o.id for o in tables[n]} & set(conflict.outputs)]
@@ -89,25 +101,33 @@ def solve(
         kept.remove(failed[-1])
     # What yielded first may not have been in the way: as few as possible stay out.
     for back in failed[:-1]:
-        if not suppression.blocked(*asked([*kept, back])[1:]):
+        if not blocked([*kept, back]):
             kept.append(back)
-    release, problem, found = asked(kept)
+    release, problem, found, adding = asked(kept)
     failed = [n for n in tables if n not in kept]
-    pattern, shown = _protected(problem, found, rules, draw)
+    pattern, shown, hidden = _protected(problem, found, rules, draw, adding)
     texts = _texts(problem, pattern, rules, release.outputs)
-    return Solved(release, rules, told, problem, found, pattern, shown, texts, tuple(failed))
+    both = zip(adding, hidden, strict=True)
+    told_sums = {key: (text, span) for s, hide in both for key, text, span in s.told_of(hide)}
+    return Solved(
+        release, rules, told, problem, found, pattern, shown, texts, tuple(failed), told_sums
+    )
 
 
 def _protected(
-    problem: Problem, found: Targets, rules: Rules, draw: bytes
-) -> tuple[Pattern, examples.Witnesses]:
-    first = targets.primary(problem, known.need(rules))
+    problem: Problem, found: Targets, rules: Rules, draw: bytes, adding: Sequence[sums.Sums]
+) -> tuple[Pattern, examples.Witnesses, tuple[Bools, ...]]:
+    first = targets.primary(problem, known.need(rules)) | sums.first(adding, problem)
     pattern = suppression.suppress(problem, found, first, effort(rules), draw)
     pattern, shown = _whole(problem, found, pattern, rules)
+    # Sums last: what they withhold besides only widens what the witnesses prove.
+    withheld, hidden = sums.protected(adding, problem, pattern.withheld, rules)
+    if (withheld != pattern.withheld).any():
+        pattern = replace(pattern, withheld=withheld, method="repaired")
     # The same audit decides, whatever the method: a fresh one, from nothing.
     if attack.audit(problem, found, pattern.withheld):
         raise DisclosureError("disclosure: the last audit found an open group; nothing is released")
-    return pattern, shown
+    return pattern, shown, hidden
 
 
 def _ordered(line: Mapping[str, Any]) -> Mapping[str, Any]:

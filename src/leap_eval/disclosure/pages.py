@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 
 from leap_eval.disclosure.declare import ALL, Key, Nodes, Output
+from leap_eval.disclosure.known import MEMBERSHIP
 from leap_eval.disclosure.magnitude import ratio
 from leap_eval.disclosure.proposal import TAIL, Declared
 from leap_eval.disclosure.rules import Rules
@@ -41,14 +42,21 @@ def outputs(declared: Declared, views: Mapping[str, tuple[str, Nodes]]) -> list[
         }
         # Everybody at once stands in the flow.
         corner = (declared.id, *(ALL for _ in whole))
-        made.append(Output(name, cube, whole, frozenset({corner} if len(whole) > 1 else ())))
+        if declared.measure and any(d == MEMBERSHIP and ALL in n for d, n in whole.items()):
+            raise DisclosureError(
+                f"{declared.id}: services overlap, so no sum runs over them; take {MEMBERSHIP} "
+                "from its margins"
+            )
+        skip = frozenset({corner} if len(whole) > 1 else ())
+        made.append(Output(name, cube, whole, skip, declared.measure))
     return made
 
 
 def rows(
-    declared: Declared, tables: Sequence[Output], texts: Texts, spans: Spans, rules: Rules
-) -> list[Row]:
-    """Return an output's rows: counts as shown, and shares where the counts allow."""
+    declared: Declared, tables: Sequence[Output], texts: Texts, spans: Spans, rules: Rules,
+    sums: Texts,
+) -> list[Row]:  # fmt: skip
+    """Return an output's rows: counts as shown; shares and sums where they may be."""
     made: list[Row] = []
     for table in tables:
         for key in table.keys():  # noqa: SIM118 - a method of Output, not of a mapping
@@ -56,6 +64,12 @@ def rows(
             low, high = spans.get(key, ("", ""))
             shown = _row(head, "children", texts.get(key, ""), rules)
             made.append(shown | {"low": low, "high": high})
+            if declared.measure:
+                row = _row(head, "mean" if declared.measure.mean else "total", "", rules)
+                if key in sums:  # no mean of no child
+                    nobody = "" if sums[key] else str(rules.markers.not_applicable)
+                    row |= {"value": sums[key], "marker": nobody}
+                made.append(row)
             whole = (key[0], *key[1:-1], ALL)
             if declared.shares and len(key) > 2 and ALL not in key[1:] and whole in texts:
                 # Beside a hidden count a share would tell it.

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from leap_eval.disclosure import models
+from leap_eval.disclosure.declare import Measure
 from leap_eval.disclosure.models import Eligible, Verdict
 from leap_eval.disclosure.rules import Rules
 from leap_eval.errors import DisclosureError
@@ -71,6 +72,7 @@ class Declared:
     views: tuple[str, ...] = ()  # of a table: the views of cubes it shows
     margins: tuple[str, ...] = ()
     shares: bool = False
+    measure: Measure | None = None
     rows: tuple[Mapping[str, str], ...] = ()
     verdicts: tuple[Verdict, ...] = ()
 
@@ -109,6 +111,30 @@ class Proposal:
         """Declare counts and, beside them, their share of the row's total, where both are shown."""
         return self._table(name, cube, (*rows, *columns), margins, words, shares=True)
 
+    def mean(
+        self, name: str, *, cube: str, rows: Sequence[str], of: str,
+        each: tuple[float, float] | None = None, margins: Sequence[str] | bool = (), **words: Any,
+    ) -> Proposal:  # fmt: skip
+        """Declare counts and, beside them, the mean of a measure; `each` is its range."""
+        if each is None or not 0 <= each[0] < each[1] < float("inf"):
+            raise DisclosureError(
+                f"{name}: a mean needs `each`, the lowest and highest its instrument allows; "
+                "see reference/instruments.py"
+            )
+        return self._table(name, cube, tuple(rows), margins, words, measure=(of, True, *each))
+
+    def total(
+        self, name: str, *, cube: str, rows: Sequence[str], of: str,
+        each: tuple[float, float] = (0.0, float("inf")), margins: Sequence[str] | bool = (),
+        **words: Any,
+    ) -> Proposal:  # fmt: skip
+        """Declare counts and, beside them, the sum of a measure; `each` is what a child can add."""
+        if not 0 <= each[0] < each[1]:
+            raise DisclosureError(
+                f"{name}: `each` must be what a child adds at least, 0 or more, and at most"
+            )
+        return self._table(name, cube, tuple(rows), margins, words, measure=(of, False, *each))
+
     def estimates(
         self, name: str, tables: Mapping[str, pd.DataFrame], eligible: Eligible | None = None,
         **words: Any,
@@ -138,14 +164,16 @@ class Proposal:
     def _table(
         self, name: str, cube: str | Sequence[str], dimensions: tuple[str, ...],
         margins: Sequence[str] | bool, words: Mapping[str, Any], shares: bool = False,
+        measure: tuple[str, bool, float, float] | None = None,
     ) -> Proposal:  # fmt: skip
         views = (cube,) if isinstance(cube, str) else tuple(cube)
         both = dimensions if margins is True else tuple(margins or ())
         if not set(both) <= set(dimensions):
             raise DisclosureError(f"{name}: margins must be among {', '.join(dimensions)}")
         title, why, audiences = self._words(name, words)
+        told = Measure(*measure) if measure else None
         return self._with(
-            Declared(name, "table", dimensions, title, why, audiences, views, both, shares)
+            Declared(name, "table", dimensions, title, why, audiences, views, both, shares, told)
         )
 
     def _rows(

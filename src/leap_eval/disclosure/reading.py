@@ -56,7 +56,42 @@ def page(line: dict[str, Any]) -> dict[str, Any]:
     """Return a line of the ledger as a page: its cells lie between what was told of them."""
     told = [(o, codes, low, high) for o in line["outputs"] for codes, low, high, _ in o["cells"]]
     cells = [[[o["id"]], codes, low, inf if high is None else high] for o, codes, low, high in told]
-    return {**line, "views": {o["id"]: o for o in line["outputs"]}, "cells": cells}
+    views = {o["id"]: o for o in line["outputs"]}
+    return {**line, "views": views, "cells": cells, "sums": list(_sums_of(line))}
+
+
+def _sums_of(line: dict[str, Any]) -> Iterator[list[Any]]:
+    """Yield the sums of a line: withheld where it tells nothing of them."""
+    for output in (o for o in line["outputs"] if "measure" in o):
+        known = {tuple(codes): (low, high) for codes, low, high in output["sums"]}
+        for codes, *_ in output["cells"]:
+            yield [output["id"], codes, None, known.get(tuple(codes))]
+
+
+def release(home: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return the release itself as a page."""
+    return {
+        **manifest, "cells": list(shown(home, manifest)), "sums": list(sums(home, manifest))
+    }  # fmt: skip
+
+
+def sums(home: Path, manifest: dict[str, Any]) -> Iterator[list[Any]]:
+    """Yield the sums of a release: table, codes, between what a mean lies, or a total."""
+    for output in (o for o in manifest["outputs"] if o["views"]):
+        with open(home / output["file"], encoding="utf-8", newline="") as file:
+            for row in (r for r in csv.DictReader(file) if r["measure"] in ("mean", "total")):
+                codes = [row[d] for d in output["dimensions"]]
+                mean = row["measure"] == "mean"
+                span = _rounded(row["value"], 1 if mean else manifest["tells"]["base"])
+                if row["marker"] != "z":
+                    yield [output["views"][0], codes, *((span, None) if mean else (None, span))]
+
+
+def _rounded(text: str, base: int) -> tuple[float, float] | None:
+    if not text:
+        return None
+    half = 0.5 * base * 10.0 ** -len(text.partition(".")[2])
+    return float(text) - half, float(text) + half
 
 
 def shown(home: Path, manifest: dict[str, Any]) -> Iterator[list[Any]]:

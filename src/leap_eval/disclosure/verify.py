@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import block_array, csr_array, eye_array, vstack
 
-from leap_eval.disclosure import reading, witnessed
+from leap_eval.disclosure import reading, resummed, witnessed
 from leap_eval.disclosure.reading import Cell, Clique
 
 TINY = 1e-6
@@ -39,7 +39,7 @@ def attack(
     if broken := [*reading.files(home, manifest), *reading.chain(lines, manifest)]:
         return (yield Verdict(0, (), tuple(broken)))
     past = [reading.page(n) for n in lines if "outputs" in n and n["name"] != manifest["name"]]
-    pages = [*past, {**manifest, "cells": list(reading.shown(home, manifest))}]
+    pages = [*past, reading.release(home, manifest)]
     # Releases of the same children tell of the same atoms; else children may have joined or left.
     when = [[p["population"] for p in pages].index(page["population"]) for page in pages]
     world = World([c for r, page in zip(when, pages, strict=True) for c in reading.cells(r, page)])
@@ -53,8 +53,9 @@ def attack(
         if ends[0] > TINY and ends[1] < bar - TINY:
             recovered.append((place, *ends))
         yield done, len(groups)
-    broken = list(witnessed.doubts(world, evidence, when)) if evidence else []
-    return (yield Verdict(len(groups), tuple(recovered), tuple(broken)))
+    tried, more, broken = resummed.attacked(world, pages, when)
+    broken += witnessed.doubts(world, evidence, when) if evidence else []
+    return (yield Verdict(len(groups) + tried, (*recovered, *more), tuple(broken)))
 
 
 def _parts(nodes: list[frozenset[str]]) -> dict[str, int]:

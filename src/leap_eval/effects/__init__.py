@@ -8,6 +8,7 @@ from leap_eval.effects.problem import Given, Measured, first_results
 from leap_eval.effects.recorded import companions, opened
 from leap_eval.effects.report import Effects
 from leap_eval.effects.run import run
+from leap_eval.effects.scored import scored
 from leap_eval.effects.sheets import facts, sheet
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "joint",
     "opened",
     "run",
+    "scored",
     "sheet",
 ]

@@ -14,7 +14,7 @@ from leap_eval.reference.labels import labels
 
 MIME = "application/vnd.leap.block+json"
 Kind = Literal[
-    "headlines", "flow", "reach_map", "reach", "reach_groups", "upset", "forest", "synergy",
+    "headlines", "flow", "reach_map", "reach", "reach_groups", "sums", "upset", "forest", "synergy",
     "dose", "breadth", "equity", "gaps", "love", "checks", "quality", "withheld", "methods",
     "glossary", "limits", "provenance", "downloads",
 ]  # fmt: skip
@@ -22,6 +22,7 @@ NO_OUTPUT = {"withheld", "methods", "glossary", "limits", "provenance", "downloa
 OUTPUTS = {  # what a kind may show; one that this release lacks leaves a sentence
     "flow": ("flow",), "reach_map": ("reach-ward",), "reach": ("reach",),
     "reach_groups": ("reach-group", "reach-imd"), "love": ("balance",), "checks": ("checks",),
+    "sums": ("score-ward", "contacts-imd"),
     "upset": ("combinations-m12", "combinations-m24"),
     "quality": ("data-quality", "linkage-quality", "linkage-bias"),
     **dict.fromkeys(
@@ -150,6 +151,11 @@ def reach() -> Block:
 def reach_groups(output: str) -> Block:
     """Whom each service reaches: `reach-group` or `reach-imd`."""
     return Block("reach_groups", output)
+
+
+def sums(output: str) -> Block:
+    """Means or totals beside their counts: `score-ward` or `contacts-imd`."""
+    return Block("sums", output)
 
 
 def upset(trial: str) -> Block:

@@ -191,6 +191,8 @@ def _written(value: float, measure: str, unit: str) -> set[str]:
         return {format(100 * value, ".1f") + "%"}
     if measure in ("share", "completeness", "no_consent_share", "linked_elsewhere"):
         return {format(100 * value, ".0f") + "%"}
+    if measure == "mean":
+        return {format(value, ".1f")}
     if measure in ("smd_before", "smd_after", "q", "p", "evalue"):
         plain = format(abs(value), ".2f")
         return {plain} if value >= 0 else {"−" + plain, plain}

@@ -127,6 +127,8 @@ def number(text: str, measure: str, unit: str = "") -> str:
         return f"{value * 100:.1f}%"
     if measure in SIZES:
         return effect(value, unit, signed=measure in SIGNED)
+    if measure == "mean":
+        return f"{value:.1f}"
     if measure in TWO:
         return _minus(f"{value:z.2f}")
     return f"{value:,.0f}"

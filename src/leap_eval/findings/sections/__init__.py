@@ -22,6 +22,7 @@ SHOWN_BY = {
     "reach_map": counts.reach_map,
     "reach": counts.reach,
     "reach_groups": counts.reach_groups,
+    "sums": counts.sums,
     "upset": counts.upset,
     "quality": counts.quality,
 }

@@ -82,6 +82,15 @@ def reach_groups(release: Release, output: Output, option: str, audience: str) -
     return (Picture(svg, words, title, folded(crossed(shares, "service", key, title), output)),)
 
 
+def sums(release: Release, output: Output, option: str, audience: str) -> tuple[Node, ...]:
+    """Show means or totals beside the counts they stand for: crossed where there are services."""
+    if "service" not in output.rows[0]:
+        return (folded(table(output.rows, say(output.id), ["recorded"]), output),)
+    key = next(k for k in output.rows[0] if k in ("ethnicity_group5", "imd_third"))
+    rows = output.where(measure="total")
+    return (folded(crossed(rows, "service", key, say(output.id)), output),)
+
+
 def label_order(kind: str) -> Sequence[str]:
     """Return the codes of a list in its own order."""
     from leap_eval.reference.labels import labels
