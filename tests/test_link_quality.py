@@ -13,7 +13,7 @@ from leap_eval.errors import LinkError
 from leap_eval.intake.filing import Copies, _probes
 from leap_eval.link import guild, link, plots, reports
 from leap_eval.link.bias import bias
-from leap_eval.link.capture import Captured, Model, captured, fit, patterns
+from leap_eval.link.capture import Captured, Model, captured, counted, fit, patterns
 from leap_eval.link.caught import caught
 from leap_eval.link.encode import Encoded
 from leap_eval.link.holdout import recalibrated, share
@@ -336,5 +336,5 @@ def test_captured_counts_what_was_seen_even_where_the_model_expects_less(world):
     edges = pd.DataFrame({"a": [0], "b": [1], "tier": "B", "probability": [1.0],
                           "accepted": [True], "through": False, "forename": 0, "surname": 0,
                           "date": [4], "postcode": [0]})  # fmt: skip
-    found = captured(edges, Model(made.model["levels"]), 1)
+    found = captured(counted(edges), Model(made.model["levels"]), 1)
     assert found.total >= found.found == 1.0

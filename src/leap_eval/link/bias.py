@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from leap_eval.link.capture import Captured, Model, captured
+from leap_eval.link.capture import Captured, Model, captured, counted
 from leap_eval.link.quality import FEWEST, precision, told, untold
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def bias(people: pd.DataFrame, edges: pd.DataFrame, model: Model, seed: int, gap
     is `gap` or more off that of the largest, and the interval of the difference leaves out none.
     """
     children = people[people["role"] == "child"]
-    across = edges[~edges["same_partner"]]
+    across = counted(edges[~edges["same_partner"]])
     groups = dimensions(children).reindex(people.index)
     every = captured(across, model, seed) if len(across) else None
     made = [
@@ -79,12 +79,12 @@ def _dimension(
     gap: float,
     every: Captured | None,
 ) -> list[dict[str, Any]]:
-    a, b = (group.to_numpy(object)[across[side].to_numpy()] for side in ("a", "b"))
+    code, names = pd.factorize(group, sort=True)
+    a, b = (code[across[side].to_numpy()] for side in ("a", "b"))
     made = []
-    for place, name in enumerate(sorted(group.dropna().unique())):
-        inside = (group == name).to_numpy()
-        some = across[(a == name) | (b == name)]
-        one = _group(people, inside, some)
+    for place, name in enumerate(names):
+        some = across[(a == place) | (b == place)]
+        one = _group(people, code == place, some)
         many = one["links"] >= FEWEST
         found = captured(some, model, 1 + place, every) if many else None
         made.append({"dimension": group.name, "group": name, **one, "captured": found})

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LISTS = levels.FIELDS[:4]
 LEAST = 3.0  # bits above which no true pair of a rule is dropped before it is weighed
 RARELY = 0.05  # chance of being led to, below which a pattern tells nothing
+COUNTED = ["a", "b", "tier", "probability", "accepted", "through"]
 DRAWS = 500
 STEPS = 40
 INTERCEPT, MAIN, MISSING, OFF, GONE, MIXED, TRIPLE = range(7)
@@ -168,11 +169,14 @@ def weights_of(model: list[dict[str, Any]], role: str, tier: str) -> Floats:
     return total
 
 
-def patterns_of(edges: pd.DataFrame, tier: str) -> Ints:
-    """Return the pattern each edge of a tier shows."""
-    numbers = [edges[f].to_numpy() + 1 for f in LISTS]
-    found: Ints = np.ravel_multi_index(numbers, patterns(tier).shape).astype(np.int64)
-    return found
+def counted(edges: pd.DataFrame) -> pd.DataFrame:
+    """Return of candidate pairs what is counted of them: no more, for there may be millions."""
+    pattern = np.zeros(len(edges), np.int32)
+    for tier in edges["tier"].unique():
+        mine = np.flatnonzero(edges["tier"] == tier)
+        numbers = [edges[f].to_numpy(np.int64)[mine] + 1 for f in LISTS]
+        pattern[mine] = np.ravel_multi_index(numbers, patterns(tier).shape)
+    return edges[COUNTED].assign(pattern=pattern, tier=edges["tier"].astype("category"))
 
 
 def fit(
@@ -219,7 +223,7 @@ def captured(
     every: Captured | None = None,
     draws: int = DRAWS,
 ) -> Captured:
-    """Return the true pairs among all records, from the candidate pairs between partners.
+    """Return the true pairs among all records, from the candidate pairs (`counted`) of partners.
 
     Where blocking leads to a pattern, the probabilities of its candidates, linked or not, add up
     to the true pairs that were led to; the fitted model tells the others. `every`: what was told
@@ -228,17 +232,18 @@ def captured(
     random = np.random.default_rng(seed)
     spread = _dispersion(edges)
     found, total, missed, fits = 0.0, 0.0, np.zeros(draws), dict[str, Fit]()
+    flags = (edges[c].to_numpy(bool) for c in ("through", "accepted"))
+    (through_, linked_), p = flags, edges["probability"].to_numpy()
     for tier in sorted(edges["tier"].unique()):
-        mine = edges[edges["tier"] == tier]
+        mine = (edges["tier"] == tier).to_numpy()
         # Found through others: true pairs of patterns that nobody weighed.
-        through = float(mine.loc[mine["through"], "probability"].sum())
-        some = mine[~mine["through"]]
-        told, p = patterns(tier), some["probability"].to_numpy()
-        at, accepted = patterns_of(some, tier), some["accepted"].to_numpy(bool)
+        through = float(p[mine & through_].sum())
+        some = np.flatnonzero(mine & ~through_)
+        told, at, accepted = patterns(tier), edges["pattern"].to_numpy()[some], linked_[some]
         share = model.exposure(tier)
         seen = share > 0
-        n = np.bincount(at, weights=p, minlength=len(seen))
-        linked = np.bincount(at[accepted], weights=p[accepted], minlength=len(seen))
+        n = np.bincount(at, weights=p[some], minlength=len(seen))
+        linked = np.bincount(at[accepted], weights=p[some][accepted], minlength=len(seen))
         near = every.fits.get(tier) if every else None
         own = fits[tier] = fit(n / spread, share, tier, _shares(model.levels, tier), near)
         rest = float(n[seen].sum() - linked[seen].sum())
@@ -258,8 +263,8 @@ def captured(
 
 def _dispersion(edges: pd.DataFrame) -> float:
     # Links of one record stand or fall together: k of them tell less than k records would.
-    links = edges[edges["accepted"]]
-    each = np.bincount(links["a"].to_numpy()) if len(links) else np.ones(1)
+    links = edges["a"].to_numpy()[edges["accepted"].to_numpy(bool)]
+    each = np.bincount(links) if len(links) else np.ones(1)
     return float(max((each**2).sum() / max(each.sum(), 1), 1.0))
 
 

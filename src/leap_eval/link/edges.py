@@ -33,7 +33,7 @@ def record_edges(
     left, right = (nodes.take(pairs[c].to_numpy()) for c in ("node_l", "node_r"))
     same_id, other_id = _ids(left, right)
     told = pairs.drop(columns=["node_l", "node_r"]).join(_patterns(pairs))
-    told = told.assign(same_id=same_id, other_id=other_id)
+    told = told.assign(same_id=same_id, other_id=other_id, tier=told["tier"].astype("category"))
     told["apart"] = told["else_forename"] & ~same_id & _told_apart(left, right)
     sides = left["profile"].to_numpy(), right["profile"].to_numpy()
     row, a, b = _likely(told, sides, members, partner, within == "free")

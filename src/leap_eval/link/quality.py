@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from leap_eval.link import levels
-from leap_eval.link.capture import DRAWS, Captured, Model, captured
+from leap_eval.link.capture import DRAWS, Captured, Model, captured, counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,9 +100,9 @@ def quality(
     `trials`: what the hold-out and the probes tell (see `holdout` and `probes`).
     """
     across = edges[~edges["same_partner"]]
-    accepted = across[across["accepted"]]
+    accepted, told_of = across[across["accepted"]], counted(across)
     children = links[links["role"] == "child"]
-    every = captured(across, model, SEED) if len(accepted) >= FEWEST else None
+    every = captured(told_of, model, SEED) if len(accepted) >= FEWEST else None
     measures = {"precision": precision(accepted, SEED), "recall": recall(every, trials)}
     side = [{"measure": name, **one} for name, one in measures.items()] + trials
     return {
@@ -120,7 +120,7 @@ def quality(
         "thresholds": thresholds(across, every),
         "scores": scores(across[~across["through"]]),
         "bands": _counted(children["band"], "band", "records"),
-        "partners": _pairs(across, partner, model, every),
+        "partners": _pairs(told_of.assign(s=across["s"], t=across["t"]), partner, model, every),
         "known": _known(children),
         "cluster_sizes": _sizes(children, "study_id", "records", "children"),
         "family_sizes": _sizes(

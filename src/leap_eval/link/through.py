@@ -38,7 +38,7 @@ def with_through(
     p = links["probability"].to_numpy()
     made = pd.DataFrame({"a": a, "b": b, "s": partner[a], "t": partner[b]})
     tiers = edges.drop_duplicates(["s", "t"]).set_index(["s", "t"])["tier"]
-    tier = tiers.reindex(pd.MultiIndex.from_frame(made[["s", "t"]])).to_numpy(object)
+    tier = tiers.reindex(pd.MultiIndex.from_frame(made[["s", "t"]])).array
     made = made.assign(tier=tier, probability=np.round(p[a] * p[b], 6), through=True)
     made = made[made["tier"].notna()].assign(accepted=True, score=0.0, months_apart=0.0)
     flags = ("same_partner", "barred", "conflict", "same_id", "else_forename", "twin")
