@@ -82,7 +82,8 @@ def sums(home: Path, manifest: dict[str, Any]) -> Iterator[list[Any]]:
             for row in (r for r in csv.DictReader(file) if r["measure"] in ("mean", "total")):
                 codes = [row[d] for d in output["dimensions"]]
                 mean = row["measure"] == "mean"
-                span = _rounded(row["value"], 1 if mean else manifest["tells"]["base"])
+                base = manifest["tells"]["base"]  # totals are whole: shown as they are, or rounded
+                span = _rounded(row["value"], 1 if mean else base if base > 1 else 0)
                 if row["marker"] != "z":
                     yield [output["views"][0], codes, *((span, None) if mean else (None, span))]
 

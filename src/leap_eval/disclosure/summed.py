@@ -132,6 +132,9 @@ def _frame(name: str, cube: Cube, of: str, outputs: Sequence[Output]) -> pd.Data
             f"{place}: sum_{of} must lie within `each` times its children; mend the range that "
             "was declared, or rerun the cube's stage"
         )
+    totals = any(o.measure is not None and not o.measure.mean for o in outputs)
+    if totals and (np.abs(told - np.round(told)) > slack).any():
+        raise DisclosureError(f"{place}: sum_{of} must be whole to be a total; declare a mean")
     return frame.reset_index(drop=True)
 
 
@@ -183,7 +186,7 @@ def _text(truth: float, n: int, output: Output, rules: Rules) -> tuple[str, tupl
         return text, (n * (float(text or 0) - half), n * (float(text or 0) + half))
     base = rules.rounding.base if rules.rounding else 1
     text = f"{base * round(truth / base)}"
-    half = 0.0 if base == 1 and truth == round(truth) else base / 2
+    half = 0.0 if base == 1 else base / 2
     return text, (float(text) - half, float(text) + half)
 
 
