@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import combinations, product
 
 import numpy as np
@@ -5,8 +6,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linprog
 
-from leap_eval.disclosure import attack, cells, suppress, targets, witnesses
+from leap_eval.disclosure import attack, cells, entries, suppress, targets, witnesses
 from leap_eval.disclosure.declare import ALL, Cube, Output, Release
 
 NEED = targets.Need(5, 5, 5)
@@ -224,3 +226,29 @@ def test_dives_in_a_three_way_table_bracket_the_optimum_proven_without_them(seed
     assert best.method == "optimal"
     assert dived.bound <= best.cost <= dived.cost <= best.cost / 0.97 + 1e-6
     assert not attack.audit(problem, found, dived.withheld)
+
+
+@pytest.mark.requirement("R31")
+def test_leaving_out_what_old_cells_add_up_to_leaves_the_attacker_as_strong() -> None:
+    chance = np.random.default_rng(5)
+    counts, done = chance.integers(0, 9, (4, 3)), []
+    for number, cut in enumerate((1, 2, 3, 2)):
+        bands = {"low": tuple(f"r{i}" for i in range(cut))}
+        bands |= {"high": tuple(f"r{i}" for i in range(cut, 4))}
+        asked = replace(release(counts, bands), name=f"r{number}")
+        problem = cells.collect([*done, asked])
+        found, first = targets.targets(problem, NEED), targets.primary(problem, NEED)
+        hidden = suppress.suppress(problem, found, first, suppress.Effort(), b"x").withheld
+        done.append(entries.after(asked, problem, hidden))
+        counts = counts + chance.integers(0, 2, counts.shape)
+    attacker = attack.Attacker(problem, found)
+    assert len(attack.telling(problem)) < len(problem.truth)
+    attacker.set(hidden.astype(float))
+    low, high = attacker.interval
+    facts = np.vstack([problem.cells.toarray(), -problem.cells.toarray()])
+    ends = np.concatenate([high, -low])
+    real = np.isfinite(ends)
+    far = [(0, n + attack.FAR) for n in problem.atoms]
+    for row, sense in product(found.rows, (1.0, -1.0)):
+        whole = linprog(-sense * row.toarray().ravel(), facts[real], ends[real], bounds=far)
+        assert attacker.bound(row, sense).value == pytest.approx(-sense * whole.fun, abs=1e-5)
