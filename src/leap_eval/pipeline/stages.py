@@ -83,7 +83,7 @@ STAGES = (
         "outcome",
         False,
         ("work/ingest", "work/link", "work/design.parquet", "results/design"),
-        ("results/effects",),
+        ("results/effects", "results/cubes"),
     ),
     Stage(
         "disclose", 7, None, False, ("results", ".leap/releases"), ("release", "results/disclosure")
