@@ -19,19 +19,22 @@ import random
 import resource
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import linkage
 import linkage_damage as damaged
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from leap_eval import tokens
 from leap_eval.link import link
 from leap_eval.store.parquet import as_bytes
+from leap_eval.store.rows import Tables
 from leap_eval.synthetic.names import lists
 
 CHUNK = 2_000
@@ -59,8 +62,8 @@ def _ranked(names: tuple[str, ...], draw: random.Random) -> str:
     return names[min(int(len(names) ** draw.random()), len(names)) - 1]
 
 
-def district(told: argparse.Namespace) -> tuple[pd.DataFrame, Tables]:
-    """Return persons and tokens at rest of all services; each set of tokens is made once."""
+def district(told: argparse.Namespace, folder: Path) -> None:
+    """Write persons and tokens at rest of all services to files, as the intake leaves them."""
     draw = random.Random(told.seed)
     rows = children(told.children, draw)
     homes = [r["postcode"] for r in rows]
@@ -76,36 +79,21 @@ def district(told: argparse.Namespace) -> tuple[pd.DataFrame, Tables]:
                     kept.append(other)
                 held.append((service, child, place))
     table = _tokens(kept)
-    persons, places = [], {}
+    persons = []
     for service in range(told.services):
         mine = [(child, place) for s, child, place in held if s == service]
         name = f"service_{service:02}"
         key = tokens.load_keys(None, "demo").record
         keys = [tokens.record_key(name, str(child), key) for child, _ in mine]
-        places[name, "2019Q3"] = pa.array([place for _, place in mine]), pa.array(keys)
+        named = table.take(pa.array([place for _, place in mine]))
+        pq.write_table(
+            named.append_column("record_key", pa.array(keys)), folder / f"{name}.parquet"
+        )
         persons += [(k, name, kept[place]["sex"]) for k, (_, place) in zip(keys, mine, strict=True)]
     blank = {"role": "child", "family_key": None, "imd_decile": None}
     blank |= {"ethnicity_group5": "not_known", "home_language": "not_known"}
     columns = ["record_key", "partner", "sex"]
-    return pd.DataFrame(persons, columns=columns).assign(**blank), Tables(table, places)
-
-
-@dataclass(frozen=True)
-class Tables(Mapping[tuple[str, str], pa.Table]):
-    """The services' token tables, each made when it is asked for, as stage 02 reads its files."""
-
-    table: pa.Table
-    places: dict[tuple[str, str], tuple[pa.Array, pa.Array]]
-
-    def __getitem__(self, at: tuple[str, str]) -> pa.Table:
-        rows, keys = self.places[at]
-        return self.table.take(rows).append_column("record_key", keys)
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self.places)
-
-    def __len__(self) -> int:
-        return len(self.places)
+    pd.DataFrame(persons, columns=columns).assign(**blank).to_parquet(folder / "persons.parquet")
 
 
 def _tokens(rows: list[dict[str, str]]) -> pa.Table:
@@ -118,10 +106,17 @@ def _tokens(rows: list[dict[str, str]]) -> pa.Table:
 
 def one(told: argparse.Namespace) -> dict[str, Any]:
     """Link once, and tell how it went and the bytes of what came of it."""
-    persons, tables = district(told)
-    start, cpu = time.perf_counter(), time.process_time()
-    made = link(persons, tables, {"seed": told.seed}, tokens.load_keys(None, "demo").project)
-    seconds = round(time.perf_counter() - start, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        # By a process of its own: what it held is not what stage 02 holds.
+        maker = get_context("spawn").Process(target=district, args=(told, Path(folder)))
+        maker.start()
+        maker.join()
+        persons = pd.read_parquet(Path(folder) / "persons.parquet")
+        files = sorted(Path(folder).glob("service_*.parquet"))
+        tables = Tables({(p.stem, "2019Q3"): p for p in files})
+        start, cpu = time.perf_counter(), time.process_time()
+        made = link(persons, tables, {"seed": told.seed}, tokens.load_keys(None, "demo").project)
+        seconds = round(time.perf_counter() - start, 1)
     digest = hashlib.sha256()
     for frame in (made.links, made.edges, made.draws):
         digest.update(as_bytes(pa.Table.from_pandas(frame, preserve_index=False)))

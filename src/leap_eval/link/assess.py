@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from leap_eval.link import levels
 from leap_eval.link.bias import bias
 from leap_eval.link.capture import Model
 from leap_eval.link.caught import caught
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
     from leap_eval.link.decide import Decision
     from leap_eval.link.settings import Settings
+
+# What is asked of candidate pairs once they are decided: of millions, each column counts.
+ASKED = ["a", "b", "s", "t", "tier", "score", "probability", "accepted", "barred", "same_id"]
+ASKED += ["same_partner", "conflict", "else_forename", "months_apart", *levels.FIELDS]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +70,7 @@ def assess(
     copies = probed(found.people, tried, rows, prior)
     model = Model(rows, caught(edges, tried.encoded, settings.seed))
     partner = pd.factorize(found.people["partner"], sort=True)[0]
-    edges = with_through(edges, found.links, partner.astype(np.int64))
+    edges = with_through(edges[ASKED], found.links, partner.astype(np.int64))
     report = quality(edges, found.links, found.partners, model, [*told, copies["recall"]])
     report |= {"prior": round(prior, 3)}
     report |= {"probes": {k: copies[k] for k in ("probes", "kinds")}}
@@ -77,11 +82,11 @@ def assess(
     return Assessed(report, judged.report, judged.weight)
 
 
-def _months_apart(people: pd.DataFrame, edges: pd.DataFrame) -> NDArray[np.float64]:
+def _months_apart(people: pd.DataFrame, edges: pd.DataFrame) -> NDArray[np.int16]:
     born = pd.to_datetime(people.reindex(columns=["birth_month"])["birth_month"], errors="coerce")
     month = (12 * born.dt.year + born.dt.month).to_numpy(float)
     apart = np.abs(month[edges["a"].to_numpy()] - month[edges["b"].to_numpy()])
-    told: NDArray[np.float64] = np.nan_to_num(apart)
+    told: NDArray[np.int16] = np.minimum(np.nan_to_num(apart), 9999).astype(np.int16)
     return told
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
 
-from leap_eval.link.prior import first, probability, scores
+from leap_eval.link.prior import CLEAR, first, probability, scores
 from leap_eval.link.refine import Learnt, refine
 
 if TYPE_CHECKING:
@@ -133,13 +133,17 @@ def cluster(edges: pd.DataFrame, partner: Ints, free: bool = False, least: float
     edges = edges[JOINED]
     apart, chances = _apart(edges), CHANCES[free]
     held, barred = edges[(edges["score"] > least) & ~apart], edges[apart]
-    person = _components(held, len(partner))
-    doubtful = _doubtful(person, held, barred, partner, free)
-    root = np.where(doubtful[person], np.arange(len(partner)), person)
-    held = held[doubtful[person[held["a"]]]]
-    held = held.sort_values(["score", "a", "b"], ascending=[False, True, True])
+    root = np.arange(len(partner))
+    # What the better pairs join without a doubt is one before any lesser pair is looked at.
+    for line in (CLEAR, least):
+        better = held[held["score"] > line]
+        person = _components(better, len(partner))
+        doubtful = _doubtful(person, better, barred, partner, free)[person]
+        root = np.where(doubtful, root, person)
+    groups = _groups(root, np.flatnonzero(doubtful))
+    held = held[doubtful[held["a"]]].sort_values(["score", "a", "b"], ascending=[False, True, True])
     never, twice = _pairs(barred), set() if free else _pairs(held[held["same_partner"]])
-    groups: dict[int, list[int]] = {}
+    held = held[root[held["a"]] != root[held["b"]]]
     for x, y, score in zip(*(held[c].tolist() for c in ("a", "b", "score")), strict=True):
         i, j = int(root[x]), int(root[y])
         if i == j:
@@ -151,6 +155,13 @@ def cluster(edges: pd.DataFrame, partner: Ints, free: bool = False, least: float
             groups[min(i, j)] = [*one, *two]
             root[[*one, *two]] = min(i, j)
     return root
+
+
+def _groups(root: Ints, rows: Ints) -> dict[int, list[int]]:
+    rows = rows[np.argsort(root[rows], kind="stable")]
+    first, at = np.unique(root[rows], return_index=True)
+    parts = np.split(rows, at[1:]) if len(rows) else []
+    return {r: p.tolist() for r, p in zip(first.tolist(), parts, strict=True) if len(p) > 1}
 
 
 def _apart(edges: pd.DataFrame) -> pd.Series:
@@ -200,7 +211,7 @@ def _pairs(edges: pd.DataFrame) -> Pairs:
 def _may_join(
     one: list[int], two: list[int], home: Ints | None, twice: Pairs, never: Pairs
 ) -> bool:
-    pairs = [(x, y) if x < y else (y, x) for x in one for y in two]
+    pairs = ((x, y) if x < y else (y, x) for x in one for y in two)
     return all(
         p not in never and (home is None or home[p[0]] != home[p[1]] or p in twice) for p in pairs
     )

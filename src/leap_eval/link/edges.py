@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 
 ALIKE = 200  # records alike in all beyond which nothing tells who is whom
-BEATEN = 12.0  # bits by which both records of a pair must have somebody better
+# Bits by which both records of a pair must have somebody better: if the odds are even at best,
+# competition at both ends leaves such a pair a chance of one in a million.
+BEATEN = 10.0
 AT_ONCE = 2_000_000  # pairs of records opened before the hopeless among them go
 
 

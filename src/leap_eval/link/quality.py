@@ -20,6 +20,7 @@ FEWEST = 300  # links below which recall is not told
 DOUBT = 2.0  # standard deviation, in bits, of what all weights together may be off
 APART = 0.015  # two ways to tell recall that differ by more are a warning
 SCORES = range(-6, 31, 2)
+LINKED = ["probability", "sex", "else_forename", "months_apart"]
 Measure = dict[str, Any]
 
 
@@ -78,7 +79,8 @@ def precision(links: pd.DataFrame, seed: int, method: str = "mean probability") 
         return untold("no links")
     random = np.random.default_rng(seed)
     odds = np.exp2(DOUBT * random.standard_normal(DRAWS))
-    wrong = [float(((1 - p) / (1 - p + p * o)).sum()) for o in odds]
+    value, count = np.unique(p, return_counts=True)  # of millions of links few differ
+    wrong = [float((count * (1 - value) / (1 - value + value * o)).sum()) for o in odds]
     draws = 1 - random.poisson(wrong) / len(p)
     return told(float(p.mean()), np.maximum(draws, 0), method)
 
@@ -100,7 +102,8 @@ def quality(
     `trials`: what the hold-out and the probes tell (see `holdout` and `probes`).
     """
     across = edges[~edges["same_partner"]]
-    accepted, told_of = across[across["accepted"]], counted(across)
+    accepted = across.loc[across["accepted"], LINKED]
+    told_of = counted(across)
     children = links[links["role"] == "child"]
     every = captured(told_of, model, SEED) if len(accepted) >= FEWEST else None
     measures = {"precision": precision(accepted, SEED), "recall": recall(every, trials)}
@@ -118,7 +121,7 @@ def quality(
         "conflicts": int(edges["conflict"].sum()),
         "implausible_per_1000": implausible(accepted),
         "thresholds": thresholds(across, every),
-        "scores": scores(across[~across["through"]]),
+        "scores": scores(across.loc[~across["through"], ["score", "accepted"]]),
         "bands": _counted(children["band"], "band", "records"),
         "partners": _pairs(told_of.assign(s=across["s"], t=across["t"]), partner, model, every),
         "known": _known(children),
@@ -155,8 +158,8 @@ def thresholds(edges: pd.DataFrame, every: Captured | None) -> list[dict[str, fl
     """Return precision and recall had the line been drawn at another score."""
     if every is None:
         return []
-    open_, total = edges[~edges["barred"] & ~edges["through"]], every.total
-    score, p = open_["score"].to_numpy(), open_["probability"].to_numpy()
+    open_, total = (~edges["barred"] & ~edges["through"]).to_numpy(bool), every.total
+    score, p = (edges[c].to_numpy()[open_] for c in ("score", "probability"))
     made = [(line, p[score > line]) for line in SCORES]
     return [
         {

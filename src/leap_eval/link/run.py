@@ -162,7 +162,8 @@ def _decided(
 
 
 def _sided(edges: pd.DataFrame, partner: Any) -> pd.DataFrame:
-    return edges.assign(s=partner[edges["a"]], t=partner[edges["b"]])
+    small = partner.astype(np.int16)  # there may be millions
+    return edges.assign(s=small[edges["a"]], t=small[edges["b"]])
 
 
 def _links(

@@ -36,11 +36,12 @@ def with_through(
     new = (partner[a] != partner[b]) & ~np.isin(a * len(links) + b, known)
     a, b = a[new], b[new]
     p = links["probability"].to_numpy()
-    made = pd.DataFrame({"a": a, "b": b, "s": partner[a], "t": partner[b]})
+    small = partner.astype(np.int16)
+    made = pd.DataFrame({"a": a, "b": b, "s": small[a], "t": small[b]})
     tiers = edges.drop_duplicates(["s", "t"]).set_index(["s", "t"])["tier"]
     tier = tiers.reindex(pd.MultiIndex.from_frame(made[["s", "t"]])).array
     made = made.assign(tier=tier, probability=np.round(p[a] * p[b], 6), through=True)
-    made = made[made["tier"].notna()].assign(accepted=True, score=0.0, months_apart=0.0)
+    made = made[made["tier"].notna()].assign(accepted=True, score=0.0, months_apart=np.int16(0))
     flags = ("same_partner", "barred", "conflict", "same_id", "else_forename", "twin")
     made = made.assign(**dict.fromkeys(flags, False), **dict.fromkeys(levels.FIELDS, np.int8(-1)))
     return pd.concat([edges, made], ignore_index=True) if len(made) else edges
