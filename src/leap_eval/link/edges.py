@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
 
+TIERS = ["A", "B"]
 ALIKE = 200  # records alike in all beyond which nothing tells who is whom
 # Bits by which both records of a pair must have somebody better: if the odds are even at best,
 # competition at both ends leaves such a pair a chance of one in a million.
@@ -35,7 +36,7 @@ def record_edges(
     left, right = (nodes.take(pairs[c].to_numpy()) for c in ("node_l", "node_r"))
     same_id, other_id = _ids(left, right)
     told = pairs.drop(columns=["node_l", "node_r"]).join(_patterns(pairs))
-    told = told.assign(same_id=same_id, other_id=other_id, tier=told["tier"].astype("category"))
+    told = told.assign(same_id=same_id, other_id=other_id, tier=pd.Categorical(told["tier"], TIERS))
     told["apart"] = told["else_forename"] & ~same_id & _told_apart(left, right)
     sides = left["profile"].to_numpy(), right["profile"].to_numpy()
     row, a, b = _likely(told, sides, members, partner, within == "free")

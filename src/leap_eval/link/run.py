@@ -12,8 +12,8 @@ import pyarrow as pa
 from leap_eval.errors import LinkError
 from leap_eval.link import levels
 from leap_eval.link.assess import Findings, assess
-from leap_eval.link.decide import Decision, cluster, decide
-from leap_eval.link.edges import record_edges
+from leap_eval.link.decide import JOINED, Decision, cluster, decide
+from leap_eval.link.edges import TIERS, record_edges
 from leap_eval.link.encode import Encoded, Linkage, encode, only
 from leap_eval.link.family import families, study_ids
 from leap_eval.link.model import Weighed, weigh
@@ -31,6 +31,7 @@ LEAST_BITS = 0.5  # a pair of levels that adds less is not told
 KNOWN = ("has_f", "has_l", "has_q", "has_p")
 IDS = ["nhs", "upn", "g_flp", "flp"]
 EDGE = ["a", "b", "bits", "probability", "tier", "accepted", *levels.FIELDS]
+TOLD = [*dict.fromkeys([*EDGE, *JOINED, "same_id", "conflict"])]
 KEPT = ["profile", "child", "multiple", "birth_order"]
 
 
@@ -64,7 +65,7 @@ def link(
     made = {role: _role(role, encoded, partner.astype(np.int64), told) for role in ROLES}
     people = _decided(people, made, partner, key)
     people["family_id"], wide = families(people, nodes, key)
-    edges = pd.concat([d.edges for d, _ in made.values()], ignore_index=True)
+    edges = pd.concat([d.edges[TOLD] for d, _ in made.values()], ignore_index=True)
     links = _links(people, edges, wide, told)
     model = _model(made, encoded, told)
     found = assess(
@@ -143,7 +144,9 @@ def _role(
 
 def _no_edges() -> pd.DataFrame:
     ints = ["a", "b", *levels.FIELDS]
-    told: dict[str, Any] = {c: np.zeros(0, np.int64) for c in ints} | {"tier": np.zeros(0, object)}
+    told: dict[str, Any] = {c: np.zeros(0, np.int64) for c in ints} | {
+        "tier": pd.Categorical([], TIERS)
+    }
     told |= {c: np.zeros(0) for c in ("bits", "weighed", "score", "probability")}
     flags = ["accepted", "same_id", "other_id", "same_partner", "barred", "conflict"]
     flags += ["else_forename", "twin"]
