@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -75,15 +75,15 @@ def _sums(of: str, releases: Sequence[Release], problem: Problem, rules: Rules) 
         np.array(truth), np.array(between), texts, np.array(leaning, bool),
         np.array(hidden, bool), np.array(facts.least), np.array(facts.most),
     )  # fmt: skip
-    _nested(of, told, rules.rounding is not None)
-    return told
+    return replace(told, crossing=_crossing(of, told, rules.rounding is not None))
 
 
-def _nested(of: str, sums: Sums, rounded: bool) -> None:
-    """Refuse sums that cross: only of nested ones is it sure that they tell nothing of counts.
+def _crossing(of: str, sums: Sums, rounded: bool) -> bool:
+    """Tell whether a new sum crosses an old one, and refuse two new ones that cross.
 
     Whatever counts a page allows, the sum of each part between nested shown sums can be shared
-    out in proportion to them. Rounded counts are not even fixed there: sums must stand apart.
+    out in proportion to them; only of these is it sure that they tell nothing of counts.
+    Rounded counts are not even fixed there: sums must stand apart.
     """
     rows = np.flatnonzero([bool(k) for k in sums.keys] & (sums.new | ~sums.hidden))
     facts, new = sums.facts[rows], sums.new[rows]
@@ -93,12 +93,13 @@ def _nested(of: str, sums: Sums, rounded: bool) -> None:
     same = (both == large) & ~np.logical_and.outer(new, new)
     fits = (both == 0) | (same if rounded else both == small)
     np.fill_diagonal(fits, True)
-    if not fits.all():
+    if not fits[np.ix_(new, new)].all():
         raise DisclosureError(
             f"sums of {of}: two of them overlap and neither holds the other"
             + (", or counts are rounded" if rounded else "")
-            + "; leave margins out, or declare the groups that earlier tables have"
+            + "; leave margins out"
         )
+    return not fits[np.ix_(new, ~new)].all()
 
 
 def _cubes(outputs: Sequence[Output]) -> list[str]:

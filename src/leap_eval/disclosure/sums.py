@@ -38,6 +38,7 @@ class Sums:
     hidden: Bools  # from the start: small, leaning, or withheld before
     least: Floats  # (codes,) what the children behind a code contribute at least
     most: Floats
+    crossing: bool = False  # a new sum crosses an old one: nothing proves what they tell of counts
 
     def told_of(self, hidden: Bools) -> Iterator[tuple[Key, str, tuple[float, float]]]:
         """Yield of each sum of the last release that is shown its key, text and interval."""
@@ -95,7 +96,7 @@ def blocked(found: Sequence[Sums], rules: Rules) -> Conflict | None:
     """Return why not even hiding all new sums protects those that must stay unknown, if so."""
     p = rules.summaries.dominance.p
     for sums in found:
-        if sums.narrow(sums.hidden | sums.new, sums.hidden, p):
+        if sums.crossing or sums.narrow(sums.hidden | sums.new, sums.hidden, p):
             outputs = dict.fromkeys(sums.keys[f][0] for f in np.flatnonzero(sums.new))
             return Conflict(tuple(outputs), ())
     return None
