@@ -160,7 +160,7 @@ def thresholds(edges: pd.DataFrame, every: Captured | None) -> list[dict[str, fl
         return []
     open_, total = (~edges["barred"] & ~edges["through"]).to_numpy(bool), every.total
     score, p = (edges[c].to_numpy()[open_] for c in ("score", "probability"))
-    made = [(line, p[score > line]) for line in SCORES]
+    made = ((line, p[score > line]) for line in SCORES)  # one at a time: there may be millions
     return [
         {
             "score": float(line),
