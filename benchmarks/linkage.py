@@ -57,7 +57,7 @@ def arguments() -> argparse.Namespace:
     if told.path == "cleartext" and told.tier == "A":
         parser.error("--path cleartext compares clear values: it has no tier A")
     if told.engine == "spark":
-        parser.error("--engine spark: stage 02 runs on DuckDB only; see docs/decisions/0012")
+        parser.error("--engine spark: pairs are compared in memory; engines.py compares engines")
     told.files = told.multi or [told.left, told.right]
     told.within = told.within or ("free" if len(told.files) == 1 else "strict")
     return told

@@ -91,7 +91,9 @@ def encode(persons: pd.DataFrame, linkage: Linkage) -> Encoded:
         strangers += len(record) - len(known)
         held.append((at, known))
         records.append(record[known].astype(np.int64))
-        parts.append(_described(table.take(pa.array(known)), records[-1], persons))
+        # Not the lists: they are the most of a table.
+        plain = table.drop_columns([c for c in columns("AB")[1] if c in table.column_names])
+        parts.append(_described(plain.take(pa.array(known)), records[-1], persons))
     _one_key(facts)
     record = np.concatenate(records)
     if not len(record):
@@ -184,10 +186,12 @@ def _lists(linkage: Linkage, held: Held, first: Ints) -> dict[str, pa.Array]:
         mine = first[(first >= begin) & (first < end)] - begin
         if not len(mine):
             continue
-        table = linkage[at].take(pa.array(known[mine]))
+        table = linkage[at]
+        told = [c for c in made if c in table.column_names]
+        table = table.select(told).take(pa.array(known[mine]))
         nothing = pa.nulls(len(mine), pa.list_(pa.binary(8)))
         for column, parts in made.items():
-            parts.append(_list(_cells(table, column) if column in table.column_names else nothing))
+            parts.append(_list(_cells(table, column) if column in told else nothing))
     return {column: pa.concat_arrays(parts) for column, parts in made.items()}
 
 
