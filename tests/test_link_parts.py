@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leap_eval.link import decide
 from leap_eval.link.decide import assigned, cluster
 from leap_eval.link.prior import Prior, probability, rivals
 from leap_eval.tokens import near
@@ -74,3 +75,25 @@ def test_in_a_file_with_repeats_a_chain_of_good_pairs_is_one_person():
     alone = np.zeros(3, np.int64)
     assert cluster(edges, alone, free=True).tolist() == [0, 0, 0]
     assert len(set(cluster(edges, alone).tolist())) == 2
+
+
+@pytest.mark.parametrize("free", [False, True])
+def test_joining_sure_groups_first_gives_the_persons_that_edge_by_edge_gives(monkeypatch, free):
+    random = np.random.default_rng(7)
+    for _ in range(150):
+        count, many = int(random.integers(4, 40)), int(random.integers(2, 6))
+        partner, true = random.integers(0, many, count), random.integers(0, count // 4 + 1, count)
+        a, b = np.sort(random.integers(0, count, (5 * count, 2)), axis=1)[:, :2].T
+        edges = pd.DataFrame({"a": a, "b": b}).query("a < b").drop_duplicates()
+        one = true[edges["a"]] == true[edges["b"]]
+        score = np.where(one, random.normal(24, 10, len(edges)), random.normal(5, 10, len(edges)))
+        barred = random.random(len(edges)) < 0.05
+        edges = edges.assign(
+            score=np.where(barred, -60, score), barred=barred, tier="B",
+            twin=random.random(len(edges)) < 0.05,
+            same_partner=partner[edges["a"]] == partner[edges["b"]],
+        ).reset_index(drop=True)  # fmt: skip
+        told = cluster(edges, partner, free)
+        with monkeypatch.context() as patched:
+            patched.setattr(decide, "CLEAR", np.inf)
+            assert np.array_equal(told, cluster(edges, partner, free))
