@@ -167,14 +167,10 @@ def _cells(table: pa.Table, column: str) -> pa.Array:
 def _filled(parts: list[pa.Table]) -> pa.Table:
     """Return the rows of all tables; a trust sends no tier B: its cells are empty."""
     whole = pa.concat_tables(parts, promote_options="default")
-    extra = sorted(levels.extras(whole.column_names))
-    singles, rest = (
-        columns("AB")[0],
-        [*CLEAR, "bare", "child", "sex", *(f"has_{f}" for f in KNOWN_BY)],
-    )
-    nothing = pa.nulls(len(whole), pa.int64())
-    told = {c: whole[c] if c in whole.column_names else nothing for c in [*singles, *extra, *rest]}
-    return pa.table(told).combine_chunks()
+    for column in columns("AB")[0]:
+        if column not in whole.column_names:
+            whole = whole.append_column(column, pa.nulls(len(whole), pa.int64()))
+    return whole.combine_chunks()
 
 
 def _lists(linkage: Linkage, held: Held, first: Ints) -> dict[str, pa.Array]:
