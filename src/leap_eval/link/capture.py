@@ -30,10 +30,11 @@ RARELY = 0.05  # chance of being led to, below which a pattern tells nothing
 COUNTED = ["a", "b", "tier", "probability", "accepted", "through"]
 DRAWS = 500
 STEPS = 40
-INTERCEPT, MAIN, MISSING, OFF, GONE, MIXED, TRIPLE = range(7)
+ROUNDS = 3  # in which a group's own ways to err and the chances of its pairs settle
+INTERCEPT, MAIN, MISSING, OFF, GONE, MIXED, MANY = range(7)
 PAIRED = (OFF, GONE, MIXED)
 # Standard deviations of the priors, in natural logs; of paired terms around their common mean,
-# which has TOGETHER around none. A group's own parameters lie APART around those of all.
+# which has TOGETHER around none.
 SPREAD = (1e3, 1.0, 5.0, 0.7, 0.7, 0.7, 0.35)
 TOGETHER = 1.0
 # The keys on which two records surely agree that stand on a level: what blocking rules ask for.
@@ -69,6 +70,7 @@ class Patterns:
     number: Ints  # (patterns, fields): -1 missing, 0 else, then closer
     shape: tuple[int, ...]
     blocked: NDArray[np.bool_]
+    possible: NDArray[np.bool_]  # where names changed places the surname has no level
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,36 +103,37 @@ def patterns(tier: str) -> Patterns:
     at = np.indices(shape).reshape(len(shape), -1).T
     # The last level, `exact`, is what the others are measured by.
     main = [(f, level) for f, n in enumerate(shape) for level in range(n - 1)]
-    shown = _shown(names, at)
+    exchanged, crossed = (at[:, 0] == names[0].index(n) for n in ("exchanged", "crossed"))
+    # Names that changed places are told by the forename: the surname is not missing. One that
+    # stands in the other's place and is not met by that other: both went wrong.
+    shown = at.copy()
+    shown[exchanged | crossed, 1] = shape[1] - 1
     off = np.column_stack([(shown[:, f] < n - 1) & (shown[:, f] > 0) for f, n in enumerate(shape)])
-    gone, wrong = shown == 0, off.sum(axis=1)
+    off[:, 1] |= crossed
+    gone = shown == 0
     columns = [np.ones(len(at)), *((shown[:, f] == level) for f, level in main)]
     kinds = [INTERCEPT, *(MISSING if level == 0 else MAIN for _, level in main)]
     for kind, (x, y) in zip(PAIRED, ((off, off), (gone, gone), (off, gone)), strict=True):
         for i, j in combinations(range(len(shape)), 2):
             columns.append((x[:, i] & y[:, j]) | (x[:, j] & y[:, i]))
             kinds.append(kind)
-    columns += [wrong * (wrong - 1) * (wrong - 2) / 6.0]
-    kinds += [TRIPLE]
+    # Of three and of four fields that went wrong together.
+    amiss = (off | gone).sum(axis=1)
+    columns += [amiss * (amiss - 1) * (amiss - 2) / 6.0, amiss == 4]
+    kinds += [MANY, MANY]
     terms = np.column_stack(columns).astype(float)
     told = tuple((f, names[f][level]) for f, level in main)
-    return Patterns(terms, np.array(kinds), told, at - 1, shape, _blocked(tier, names, at))
-
-
-def _shown(names: list[list[str]], at: Ints) -> Ints:
-    # Names that changed places are told by the forename: the surname is not missing.
-    turned = [n for n, name in enumerate(names[0]) if name in ("exchanged", "crossed")]
-    shown = at.copy()
-    shown[np.isin(at[:, 0], turned) & (at[:, 1] == 0), 1] = len(names[1]) - 1
-    return shown
+    blocked, possible = _blocked(tier, names, at), ~(exchanged | crossed) | (at[:, 1] == 0)
+    return Patterns(terms, np.array(kinds), told, at - 1, shape, blocked, possible)
 
 
 def _blocked(tier: str, names: list[list[str]], at: Ints) -> NDArray[np.bool_]:
     # Tier A sees a level only through a compound that is a rule itself.
     if tier == "A":
         return np.asarray((at > 1).any(axis=1))
-    # Names that changed places meet by a rule of their own.
-    found = np.asarray(at[:, 0] == names[0].index("exchanged"))
+    # Names that changed places meet by rules of their own.
+    exchanged, crossed = (at[:, 0] == names[0].index(n) for n in ("exchanged", "crossed"))
+    found = exchanged | (crossed & (at[:, 3] == len(names[3]) - 1))
     for condition, _ in levels.rules(tier):
         asked = re.findall(r"l\.(\w+) = r\.(\w+)", condition)
         sure = np.full(len(at), all(c == d for c, d in asked))
@@ -188,12 +191,13 @@ def fit(
 ) -> Fit:
     """Fit the true pairs of all patterns to those seen: Poisson regression, mode and curvature.
 
-    `near`: a fit that this one may resemble; it only shortens the way.
+    `near`: the fit of all pairs, around which that of a group lies.
     """
-    seen = exposure > 0
+    seen = (exposure > 0) & patterns(tier).possible
     x, y, share = patterns(tier).terms[seen], counts[seen], exposure[seen]
     mean, precision = _prior(tier, m)
-    beta = (near.beta if near else mean).copy()
+    mean = near.beta if near else mean
+    beta = mean.copy()
     beta[0] = np.log(max(y.sum(), 1.0)) - np.log((share * np.exp(x[:, 1:] @ beta[1:])).sum())
     for _ in range(STEPS):
         mu = share * np.exp(np.clip(x @ beta, -40, 40))
@@ -232,33 +236,55 @@ def captured(
     random = np.random.default_rng(seed)
     spread = _dispersion(edges)
     found, total, missed, fits = 0.0, 0.0, np.zeros(draws), dict[str, Fit]()
-    flags = (edges[c].to_numpy(bool) for c in ("through", "accepted"))
-    (through_, linked_), p = flags, edges["probability"].to_numpy()
+    through, linked = (edges[c].to_numpy(bool) for c in ("through", "accepted"))
+    p, at = edges["probability"].to_numpy(), edges["pattern"].to_numpy()
     for tier in sorted(edges["tier"].unique()):
-        mine = (edges["tier"] == tier).to_numpy()
-        # Found through others: true pairs of patterns that nobody weighed.
-        through = float(p[mine & through_].sum())
-        some = np.flatnonzero(mine & ~through_)
-        told, at, accepted = patterns(tier), edges["pattern"].to_numpy()[some], linked_[some]
-        share = model.exposure(tier)
-        seen = share > 0
-        n = np.bincount(at, weights=p[some], minlength=len(seen))
-        linked = np.bincount(at[accepted], weights=p[some][accepted], minlength=len(seen))
+        mine, told, share = (edges["tier"] == tier).to_numpy(), patterns(tier), model.exposure(tier)
+        some, seen, dim = mine & ~through, share > 0, told.possible & (share < 1)
         near = every.fits.get(tier) if every else None
-        own = fits[tier] = fit(n / spread, share, tier, _shares(model.levels, tier), near)
-        rest = float(n[seen].sum() - linked[seen].sum())
+        own, chance = _settled(p[some], at[some], model, tier, spread, near)
+        fits[tier] = own
+        n = np.bincount(at[some], weights=chance, minlength=len(seen))
+        links = np.bincount(at[some], weights=chance * linked[some], minlength=len(seen))
+        rest = float(n[seen].sum() - links[seen].sum())
         beta = random.multivariate_normal(own.beta, own.covariance, draws, method="cholesky")
-        logs = np.clip(np.vstack([own.beta, beta]) @ told.terms[share < 1].T, -40, 40)
+        logs = np.clip(np.vstack([own.beta, beta]) @ told.terms[dim].T, -40, 40)
         all_ = spread * np.exp(np.minimum(logs, np.log(n.sum() + 1.0)))
-        hidden = (all_ * (1 - share[share < 1])).sum(axis=1)
-        # What was seen of the hidden ones is there, whatever the model says.
-        unseen = linked[~seen].sum() + through
-        total += n[seen].sum() + max(hidden[0], n[~seen].sum() + through)
+        hidden = (all_ * (1 - share[dim])).sum(axis=1)
+        # Found through others: true pairs of patterns that nobody weighed. What was seen of the
+        # hidden ones is there, whatever the model says.
+        others = float(p[mine & through].sum())
+        total += n[seen].sum() + max(hidden[0], n[~seen].sum() + others)
         drawn = spread * random.poisson(np.minimum((hidden[1:] + rest) / spread, 1e9))
+        unseen = links[~seen].sum() + others
         missed += np.maximum(drawn - unseen, random.poisson(rest, draws))
-        found += linked.sum() + through
+        found += links.sum() + others
     recall = found / np.maximum(found + missed, 1e-9)
     return Captured(float(found), float(total), recall, fits)
+
+
+def _settled(
+    p: Floats, at: Ints, model: Model, tier: str, spread: float, near: Fit | None
+) -> tuple[Fit, Floats]:
+    """Return the fit of some pairs, and their chances to be true.
+
+    A group errs in its own way: what is unlikely of all pairs (`near`) may be likely of its own.
+    """
+    told, share, chance = patterns(tier), model.exposure(tier), p
+    for _ in range(ROUNDS if near else 1):
+        n = np.bincount(at, weights=chance, minlength=len(share))
+        own = fit(n / spread, share, tier, _shares(model.levels, tier), near)
+        if near:
+            odds = np.exp(_logs(own, told) - _logs(near, told))[at]
+            chance = p * odds / (p * odds + 1 - p)
+    return own, chance
+
+
+def _logs(one: Fit, told: Patterns) -> Floats:
+    """Return how often a true pair shows each pattern, in logs."""
+    logs = np.clip(told.terms @ one.beta, -40, 40)
+    shares: Floats = logs - np.log(np.exp(logs[told.possible]).sum())
+    return shares
 
 
 def _dispersion(edges: pd.DataFrame) -> float:
