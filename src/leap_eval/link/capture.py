@@ -30,7 +30,7 @@ RARELY = 0.05  # chance of being led to, below which a pattern tells nothing
 COUNTED = ["a", "b", "tier", "probability", "accepted", "through"]
 DRAWS = 500
 STEPS = 40
-ROUNDS = 3  # in which a group's own ways to err and the chances of its pairs settle
+ROUNDS = 2  # in which a group's own ways to err and the chances of its pairs settle
 INTERCEPT, MAIN, MISSING, OFF, GONE, MIXED, MANY = range(7)
 PAIRED = (OFF, GONE, MIXED)
 # Standard deviations of the priors, in natural logs; of paired terms around their common mean,
