@@ -133,7 +133,7 @@ def _blocked(tier: str, names: list[list[str]], at: Ints) -> NDArray[np.bool_]:
         return np.asarray((at > 1).any(axis=1))
     # Names that changed places meet by rules of their own.
     exchanged, crossed = (at[:, 0] == names[0].index(n) for n in ("exchanged", "crossed"))
-    found = exchanged | (crossed & (at[:, 3] == len(names[3]) - 1))
+    found: NDArray[np.bool_] = exchanged | (crossed & (at[:, 3] == len(names[3]) - 1))
     for condition, _ in levels.rules(tier):
         asked = re.findall(r"l\.(\w+) = r\.(\w+)", condition)
         sure = np.full(len(at), all(c == d for c, d in asked))
