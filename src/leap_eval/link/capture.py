@@ -281,9 +281,11 @@ def _settled(
 
 
 def _logs(one: Fit, told: Patterns) -> Floats:
-    """Return how often a true pair shows each pattern, in logs."""
+    """Return in logs how often a true pair shows each pattern, among those with the same gaps."""
+    gaps = (told.number < 0) @ (1 << np.arange(len(LISTS)))
     logs = np.clip(told.terms @ one.beta, -40, 40)
-    shares: Floats = logs - np.log(np.exp(logs[told.possible]).sum())
+    alike = np.bincount(gaps[told.possible], weights=np.exp(logs[told.possible]))
+    shares: Floats = logs - np.log(alike)[gaps]
     return shares
 
 
