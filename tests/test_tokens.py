@@ -220,6 +220,12 @@ def most(table, column):
     return max(Counter(mark for marks in told for mark in set(marks)).values(), default=0)
 
 
+def test_of_twins_only_whole_fields_beside_the_date_tell_that_they_are_two():
+    twins = [Person(f, "Lee-Smith", "2019-04-05", "SW9 8QO") for f in ("Ann", "Benedict")]
+    one, two = tokens.tokenise(twins, KEYS.link, "A").select(tokens.columns("A")[0]).to_pylist()
+    assert {c for c in one if one[c] and one[c] == two[c]} == {"l_q", "lf_q", "q_p"}
+
+
 def test_a_compound_that_one_child_alone_bears_still_meets_that_child_elsewhere():
     ann, ben = Person("Ann", "Lee", "2019-04-01", "SW9 8QO"), Person("Ben", "Lee", None, "SW9 8QO")
     both, alone = tokens.tokenise([ann, ben], KEYS.link, "A").to_pylist(), made(ann, "A")

@@ -58,10 +58,11 @@ LISTS: dict[str, tuple[str, str, str]] = {
     "l_pd": ("postcode", "p", "l"),
 }
 # Told as they are even where two people of one file bear them: twins, children registered twice
-# and families need these, and hardly anybody else shares them.
+# and families need these, and hardly anybody else shares them. Parts of names, sounds and swapped
+# dates are not among them: they only tell how those two are alike, and so which two they are.
 TOLD_ANYWAY = frozenset(
     {*IDS, "flp", "g_flp"}
-    | {c for c, (_, parts) in SINGLES.items() if {"q", "sw"} & {*parts}}
+    | {c for c, (_, parts) in SINGLES.items() if "q" in parts and {*parts} <= {*"flqp"}}
     | {c for c, (_, _, whole) in LISTS.items() if whole == "q"}
 )
 SINGLES_B: dict[str, tuple[str, str]] = {
