@@ -99,7 +99,7 @@ def _estimated(told: Fit, families: tuple[str, ...]) -> pd.DataFrame:
             "mde80": (band.crit + 0.84) * band.se,
             "p": 2 * norm.sf(np.abs(band.estimate) / band.se),
         }  # fmt: skip
-        tables.append(pd.DataFrame(columns | pulled(told, places, band)))
+        tables.append(pd.DataFrame(columns | pulled(told, places, 0.95)))
     table = pd.concat(tables, ignore_index=True)
     q = effects.false_discovery(table["p"].to_numpy(float), table["family"].tolist())
     return table.assign(q=q)
