@@ -122,13 +122,14 @@ def leap(seed: int, children: int, twins: int) -> pd.DataFrame:
     for outcome in plan.outcomes:
         measured = effects.first_results(outcomes, links, given, plan, (outcome, AS_AT))
         found.append(effects.run(plan, given, measured, twins=twins).estimates)
-    truth = truth_table(drawn).rename(columns={"estimand": "family", "value": "truth"})
+    truth = truth_table(drawn).rename(columns={"value": "truth"})
     asked = (
         pd.concat(found)
         .query("subgroup == 'all'")
         .assign(services=lambda t: t["arms"].str.replace(" + ", "+"))
+        .assign(estimand=lambda t: t["family"].replace(["pair_named", "pair_scan"], "pair"))
     )
-    keys = ["outcome", "trial", "family", "services"]
+    keys = ["outcome", "trial", "estimand", "services"]
     return asked.merge(truth[[*keys, "truth"]], on=keys).assign(world=seed)
 
 
