@@ -99,7 +99,7 @@ def _estimated(told: Fit, families: tuple[str, ...]) -> pd.DataFrame:
             "mde80": (band.crit + 0.84) * band.se,
             "p": 2 * norm.sf(np.abs(band.estimate) / band.se),
         }  # fmt: skip
-        tables.append(pd.DataFrame(columns | pulled(told, places, band)))
+        tables.append(pd.DataFrame(columns | pulled(told, places, 0.95)))
     table = pd.concat(tables, ignore_index=True)
     q = effects.false_discovery(table["p"].to_numpy(float), table["family"].tolist())
     return table.assign(q=q)
@@ -122,13 +122,14 @@ def leap(seed: int, children: int, twins: int) -> pd.DataFrame:
     for outcome in plan.outcomes:
         measured = effects.first_results(outcomes, links, given, plan, (outcome, AS_AT))
         found.append(effects.run(plan, given, measured, twins=twins).estimates)
-    truth = truth_table(drawn).rename(columns={"estimand": "family", "value": "truth"})
+    truth = truth_table(drawn).rename(columns={"value": "truth"})
     asked = (
         pd.concat(found)
         .query("subgroup == 'all'")
         .assign(services=lambda t: t["arms"].str.replace(" + ", "+"))
+        .assign(estimand=lambda t: t["family"].replace(["pair_named", "pair_scan"], "pair"))
     )
-    keys = ["outcome", "trial", "family", "services"]
+    keys = ["outcome", "trial", "estimand", "services"]
     return asked.merge(truth[[*keys, "truth"]], on=keys).assign(world=seed)
 
 

@@ -2,86 +2,87 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leap_eval.effects.aipw import Floats
+from leap_eval.effects.aipw import Bools, Floats
+from leap_eval.effects.bands import Bands, of
 from leap_eval.effects.contrasts import JOIN
 
 if TYPE_CHECKING:
-    from leap_eval.effects.bands import Bands
     from leap_eval.effects.fit import Fit
 
-# What a combination adds to its services, in SD: most a little, a few much (spike and slab).
-LITTLE = np.array([0.0, 0.01, 0.03, 0.09])  # the spread of most, told by the data
-BELIEF = 0.1  # half-normal scale of that spread
-MUCH, CHANCE, FEW = 0.25, 0.1, 3  # the spread of those that stand out, how often, how many
-ROOM = 60  # of very many combinations fewer may stand out: beliefs grow as their powers
-CAUTION = 1.1  # of the band: its covariance is estimated; read off worlds, so a second mark only
-FARTHEST = 1.0  # standard errors an estimate may be moved (limited translation, Efron, Morris 1972)
+# The spread of synergies, in SD, on an even line of its logarithm. Its prior is nought at
+# nought (services never quite add up: Chung, Rabe-Hesketh, Dorie, Gelman, Liu 2013) and has
+# a Cauchy's tail: s / (1 + (s / BELIEF)^2)^1.5, half of what a plan calls small.
+SPREADS = np.geomspace(0.01, 0.32, 8)
+BELIEF = 0.05
+MUCH = 0.25  # the spread of the one that stands out, as likely as not
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Shrunk:
-    """Pulled estimates (C,), the standard error left to each, and how far each was moved."""
-
-    estimate: Floats
-    se: Floats
-    moved: Floats
-
-    def half_width(self, crit: float) -> Floats:
-        """Widen what is left by the move: if services do not add up, this much may be wrong."""
-        told: Floats = CAUTION * np.hypot(crit * self.se, self.moved)
-        return told
-
-
-def toward_additive(estimate: Floats, additive: Floats, covariance: Floats, sd: float) -> Shrunk:
+def toward_additive(
+    both: Floats, covariance: Floats, synergies: Floats, sd: float, level: float
+) -> Bands:
     """Pull combinations towards what their services add up to, as far as both agree.
 
-    `estimate` (C,) and `additive` (C,) share `covariance` (2C, 2C), estimates first. The
-    additive sums have a third of the error but no room for synergy: posterior mean and
-    standard error over which combinations stand out and how much the others add. None is
-    moved more than one standard error.
+    `both` (2C,) holds the estimates, then the sums of their services, with one `covariance`
+    (2C, 2C). The sums have a third of the error but no room for synergy: `synergies` (C, P)
+    tells what one of each pair adds to a combination beyond its sum. The band is the joint
+    one of the posterior over how far services do not add up and which of them stands out.
     """
-    c = len(estimate)
-    own, cross = covariance[:c, :c], covariance[:c, c:]
-    gain = own - cross
-    apart = gain - cross.T + covariance[c:, c:]
-    spread, log_prior = _beliefs(c, sd)
+    c = len(synergies)
+    apart = np.hstack([np.eye(c), -np.eye(c)])  # estimates less sums
+    gap, gain, own = apart @ both, covariance[:c] @ apart.T, covariance[:c, :c]
+    prior, weigh = _beliefs(synergies)
     # A billionth of the variance keeps sums apart that are the very estimates.
-    least = 1e-9 * np.trace(own)
-    inverse = np.linalg.inv(apart + (spread[:, :, None] ** 2 + least) * np.eye(c))
-    told = inverse @ (estimate - additive)  # (B, C)
-    weigh = log_prior + (np.linalg.slogdet(inverse)[1] - told @ (estimate - additive)) / 2
+    least = 1e-9 * np.trace(own) * np.eye(c)
+    inverse = np.linalg.inv(apart @ covariance @ apart.T + sd**2 * prior + least)  # (B, C, C)
+    told = inverse @ gap
+    weigh = weigh + (np.linalg.slogdet(inverse)[1] - told @ gap) / 2
     weigh = np.exp(weigh - weigh.max())
     weigh /= weigh.sum()
-    moves = -told @ gain.T
+    moves = told @ gain.T
     move = weigh @ moves
-    left = np.diag(own) - ((gain @ np.tensordot(weigh, inverse, 1)) * gain).sum(axis=1)
-    unsure = weigh @ (moves - move) ** 2
-    most = FARTHEST * np.sqrt(np.diag(own))
-    moved = np.clip(move, -most, most)
-    return Shrunk(estimate + moved, np.sqrt(np.maximum(left, 0) + unsure), moved)
+    left = own - gain @ np.tensordot(weigh, inverse, 1) @ gain.T
+    unsure = (moves - move).T @ (weigh[:, None] * (moves - move))
+    return of(both[:c] - move, left + unsure, level)
 
 
-def _beliefs(c: int, sd: float) -> tuple[Floats, Floats]:
-    """Return every belief of what combinations add, as spreads (B, C), and its log prior (B,)."""
-    few = [p for k in range(min(FEW, ROOM // c) + 1) for p in combinations(range(c), k)]
-    stand_out = np.zeros((len(few), c), bool)
-    for row, places in enumerate(few):
-        stand_out[row, list(places)] = True
-    spread = np.concatenate([np.where(stand_out, MUCH, little) for little in LITTLE])
-    many = stand_out.sum(axis=1)
-    which = many * np.log(CHANCE) + (c - many) * np.log(1 - CHANCE)
-    # On the line of the spread itself: each point of the grid counts its gap.
-    common = np.log(np.gradient(LITTLE)) - 0.5 * (LITTLE / BELIEF) ** 2
-    return sd * spread, (common[:, None] + which).ravel()
+def _beliefs(synergies: Floats) -> tuple[Floats, Floats]:
+    """Return every prior covariance of the gaps (B, C, C), for SD 1, with its log weight (B,).
+
+    Each pair has a synergy, each combination one of its own, all with one spread but the
+    one that may stand out.
+    """
+    each = np.hstack([synergies, np.eye(len(synergies))])
+    alone = np.einsum("cp,dp->pcd", each, each)
+    more = np.maximum(MUCH**2 - SPREADS**2, 0)[:, None, None, None] * alone
+    common = (SPREADS**2)[:, None, None] * alone.sum(axis=0)
+    prior = np.concatenate([common, (common[:, None] + more).reshape(-1, *alone.shape[1:])])
+    # Twice s: once for the prior, once as the line is that of the logarithm.
+    spread = 2 * np.log(SPREADS) - 1.5 * np.log1p((SPREADS / BELIEF) ** 2)
+    return prior, np.concatenate([spread, np.repeat(spread - np.log(len(alone)), len(alone))])
 
 
-def pulled(fit: Fit, places: list[int], bands: Bands) -> dict[str, Floats]:
+def _synergies(together: Bools, started: Floats) -> Floats:
+    """Tell what one synergy of each pair adds to each combination beyond the sum of services.
+
+    `together` (C, S): services of each combination. A service is told with the others as they
+    happened: with its share (S, S) `started` of the other, it has a part of the synergy.
+    """
+    pairs = combinations(range(together.shape[1]), 2)
+    told = [
+        together[:, s] * together[:, t]
+        - together[:, s] * started[s, t]
+        - together[:, t] * started[t, s]
+        for s, t in pairs
+    ]
+    return np.array(told, float).reshape(-1, len(together)).T
+
+
+def pulled(fit: Fit, places: list[int], level: float) -> dict[str, Floats]:
     """Return the second mark of one family of contrasts: NaN but for combinations of services."""
     told = {k: np.full(len(places), np.nan) for k in ("pooled", "pooled_low", "pooled_high")}
     services = {c.name: i for i, c in enumerate(fit.listed) if c.family == "service"}
@@ -89,16 +90,26 @@ def pulled(fit: Fit, places: list[int], bands: Bands) -> dict[str, Floats]:
     able = [k for k, p in enumerate(parts) if set(p) <= set(services)]
     if fit.listed[places[0]].family != "combination" or not able:
         return told
-    rows = np.zeros((2 * len(able), len(fit.listed)))
-    for row, k in enumerate(able):
-        rows[row, places[k]] = 1.0
-        rows[len(able) + row, [services[s] for s in parts[k]]] = 1.0
-    theta, total = rows @ fit.pooled.theta, rows @ fit.pooled.total @ rows.T
-    shrunk = toward_additive(theta[: len(able)], theta[len(able) :], total, fit.sd)
-    half = shrunk.half_width(bands.crit)
-    told["pooled"][able] = shrunk.estimate
-    told["pooled_low"][able], told["pooled_high"][able] = (
-        shrunk.estimate - half,
-        shrunk.estimate + half,
+    together = np.array([[s in parts[k] for s in services] for k in able])
+    every = np.eye(len(fit.listed))
+    chosen = every[[places[k] for k in able]]
+    rows = np.concatenate([chosen, together @ every[list(services.values())]])
+    band = toward_additive(
+        rows @ fit.pooled.theta,
+        rows @ fit.pooled.total @ rows.T,
+        _synergies(together, _started(fit, services)),
+        fit.sd,
+        level,
     )
+    marks = (band.estimate, band.band_low, band.band_high)
+    for column, mark in zip(told.values(), marks, strict=True):
+        column[able] = mark
     return told
+
+
+def _started(fit: Fit, services: dict[str, int]) -> Floats:
+    """Return the share (S, S) that started each service, of the children each is told for."""
+    own, columns = fit.asked.own, [fit.asked.services.index(s) for s in services]
+    whom = [fit.listed[i].where for i in services.values()]
+    groups = [own if w is None else own & w for w in whom]
+    return np.array([fit.asked.started[g][:, columns].mean(axis=0) for g in groups])

@@ -134,7 +134,7 @@ def _family(
             **_limits(checked.bands),
             "area_low": areas.band_low,
             "area_high": areas.band_high,
-            **pulled(fit, places, checked.bands),
+            **pulled(fit, places, level),
             **_sizes(fit, listed),
             **{f"check_{n}": verdicts.get(n, none) for n in checks.NUMBERS},
             **dict.fromkeys(DOUBTS, np.nan),
