@@ -53,7 +53,8 @@ def attack(
         if ends[0] > TINY and ends[1] < bar - TINY:
             recovered.append((place, *ends))
         yield done, len(groups)
-    tried, more, broken = resummed.attacked(world, pages, when)
+    safe = [g for g in groups if g[0] not in {place for place, *_ in recovered}]
+    tried, more, broken = resummed.attacked(world, pages, when, safe, bar)
     broken += witnessed.doubts(world, evidence, when) if evidence else []
     return (yield Verdict(len(groups) + tried, (*recovered, *more), tuple(broken)))
 
