@@ -26,26 +26,25 @@ Part = tuple[str, int, tuple[str, ...], tuple[tuple[str, int], ...]]  # measure,
 def attacked(
     world: Any, pages: Sequence[Mapping[str, Any]], when: Sequence[int],
     groups: Sequence[tuple[str, Any]], bar: float,
-) -> tuple[int, list[Gain], list[str]]:  # fmt: skip
+) -> tuple[int, dict[str, Gain], list[str]]:  # fmt: skip
     """Return how many withheld sums were tried, what is recovered, and what contradicts itself."""
     adder = _Adder(world)
     for release, page in zip(when, pages, strict=True):
         for view, codes, mean, span in page.get("sums", ()):
             adder.read(release, page, view, codes, mean, span)
     if not adder.at:
-        return 0, [], []
-    solve = adder.solver(float(pages[-1]["tells"]["p"]))
-    told = [(place, solve(parts)) for place, parts in adder.withheld]
-    both = adder.both()
+        return 0, {}, []
+    both, p = adder.both(), float(pages[-1]["tells"]["p"])
+    told = [(place, adder.span(both, parts, p)) for place, parts in adder.withheld]
     if both.table(False) is None or any(span is None for _, span in told):
-        return len(told), [], ["the sums contradict one another"]
-    found = [(place, *span) for place, span in told if span]
+        return len(told), {}, ["the sums contradict one another"]
+    found: dict[str, Gain] = {place: (place, *span) for place, span in told if span}
     wide = [(place, hstack([row, both.nothing], format="csr")) for place, row in groups]
     for place, row in both.left(wide, bar, False):
         tables = both.table(False, -row), both.table(False, None, row, bar)
         low, high = ((row @ table).item() for table in tables)
         if low > TINY and high < bar - TINY:
-            found.append((place, low, high))
+            found[place] = (place, low, high)
     return len(told), found, []
 
 
@@ -141,20 +140,15 @@ class _Adder:
         both.size, both.nothing = world.size + len(self.each), csr_array((1, len(self.each)))
         return both
 
-    def solver(self, p: float) -> Any:
-        """Return what tells of a sum between what it lies, if that is within p %, or ()."""
-        world, both = self.world, self.both()
+    def span(self, both: Any, parts: list[int], p: float) -> tuple[float, float] | tuple[()] | None:
+        """Return between what a sum lies, if that is within p %, or ()."""
         facts = LinearConstraint(both.facts, both.low, both.high)
-
-        def ask(parts: list[int]) -> tuple[float, float] | tuple[()] | None:
-            aim = np.concatenate([np.zeros(world.size), self._sum(parts).toarray().ravel()])
-            least, most = (milp(s * aim, bounds=Bounds(0, inf), constraints=facts) for s in (1, -1))
-            if least.status == 2:
-                return None
-            if least.fun is None or most.fun is None:  # without end
-                return ()
-            span = float(least.fun), float(-most.fun)
-            close = span[1] > TINY and span[1] - span[0] <= p / 100 * span[0] + 10 * TINY
-            return span if close else ()
-
-        return ask
+        aim = np.concatenate([np.zeros(self.world.size), self._sum(parts).toarray().ravel()])
+        least, most = (milp(s * aim, bounds=Bounds(0, inf), constraints=facts) for s in (1, -1))
+        if least.status == 2:
+            return None
+        if least.fun is None or most.fun is None:  # without end
+            return ()
+        span = float(least.fun), float(-most.fun)
+        close = span[1] > TINY and span[1] - span[0] <= p / 100 * span[0] + 10 * TINY
+        return span if close else ()
