@@ -24,6 +24,7 @@ from leap_eval.disclosure.sums import Sums
 from leap_eval.disclosure.suppress import Conflict
 from leap_eval.disclosure.targets import Targets
 from leap_eval.disclosure.witnesses import Witnesses
+from leap_eval.errors import DisclosureError
 
 
 class Both:
@@ -118,7 +119,7 @@ def blocked(problem: Problem, found: Targets, sums: Sequence[Sums]) -> Conflict 
     asked = [s for s in sums if s.crossing]
     every = problem.fixed != SHOWN, [s.hidden | s.new for s in sums]
     able = all(s.ranges is not None for s in asked)
-    if not asked or (able and Both(problem, found, sums).safe(*every)):
+    if not asked or (able and not Both(problem, found, sums).guilt(*every).any()):
         return None
     outputs = dict.fromkeys(s.keys[f][0] for s in asked for f in np.flatnonzero(s.new))
     return Conflict(tuple(outputs), ())
@@ -138,5 +139,7 @@ def protected(both: Both, withheld: Bools, rules: Rules) -> tuple[Bools, tuple[B
         if able[worst].any():
             more[list(both.at)[worst]][able[worst].argmax()] = True
         else:
-            withheld = withheld.copy()
-            withheld[(guilt[: len(withheld)] * (both.counts.free & ~withheld)).argmax()] = True
+            told = guilt[: len(withheld)] * (both.counts.free & ~withheld)
+            if not told.any():
+                raise DisclosureError("disclosure: sums give a group away; leave margins out")
+            withheld = withheld | (np.arange(len(told)) == told.argmax())
