@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leap_eval.disclosure import attack, cells, entries, known, rounding, summed, sums, targets
+from leap_eval.disclosure import cells, crossed, entries, known, rounding, summed, sums, targets
 from leap_eval.disclosure import suppress as suppression
 from leap_eval.disclosure import witnesses as examples
 from leap_eval.disclosure.cells import Problem
@@ -90,7 +90,11 @@ def solve(
 
     def blocked(kept: Sequence[str]) -> suppression.Conflict | None:
         _, problem, found, adding = asked(kept)
-        return suppression.blocked(problem, found) or sums.blocked(adding, rules)
+        return (
+            suppression.blocked(problem, found)
+            or sums.blocked(adding, rules)
+            or crossed.blocked(problem, found, adding)
+        )
 
     kept, failed = list(tables), list[str]()
     while conflict := blocked(kept):
@@ -121,13 +125,14 @@ def _protected(
     pattern = suppression.suppress(problem, found, first, effort(rules), draw)
     pattern, shown = _whole(problem, found, pattern, rules)
     # Sums last: what they withhold besides only widens what the witnesses prove.
-    withheld, hidden = sums.protected(adding, problem, pattern.withheld, rules)
+    both = crossed.Both(problem, found, adding)
+    withheld, hidden = crossed.protected(both, pattern.withheld, rules)
     if (withheld != pattern.withheld).any():
         pattern = replace(pattern, withheld=withheld, method="repaired")
     # The same audit decides, whatever the method: a fresh one, from nothing.
-    if attack.audit(problem, found, pattern.withheld):
+    if not both.safe(withheld, hidden):
         raise DisclosureError("disclosure: the last audit found an open group; nothing is released")
-    return pattern, shown, hidden
+    return pattern, both.proven(shown, hidden), hidden
 
 
 def _ordered(line: Mapping[str, Any]) -> Mapping[str, Any]:

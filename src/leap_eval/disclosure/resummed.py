@@ -2,12 +2,14 @@
 
 Unknown are the children of the verifier's world and, beside each of its parts, what they
 contribute: between the least and the most a child can, so that counts and sums tell of one
-another. A withheld sum that is known to within p % of it is recovered.
+another. A withheld sum that is known to within p % of it is recovered, and so is a group of
+children whom counts alone did not give away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from itertools import combinations, product
 from math import inf
 from typing import Any
@@ -22,20 +24,28 @@ Part = tuple[str, int, tuple[str, ...], tuple[tuple[str, int], ...]]  # measure,
 
 
 def attacked(
-    world: Any, pages: Sequence[Mapping[str, Any]], when: Sequence[int]
-) -> tuple[int, list[Gain], list[str]]:
-    """Return how many withheld sums were tried, those recovered, and what contradicts itself."""
+    world: Any, pages: Sequence[Mapping[str, Any]], when: Sequence[int],
+    groups: Sequence[tuple[str, Any]], bar: float,
+) -> tuple[int, dict[str, Gain], list[str]]:  # fmt: skip
+    """Return how many withheld sums were tried, what is recovered, and what contradicts itself."""
     adder = _Adder(world)
     for release, page in zip(when, pages, strict=True):
         for view, codes, mean, span in page.get("sums", ()):
             adder.read(release, page, view, codes, mean, span)
     if not adder.at:
-        return 0, [], []
-    solve = adder.solver(float(pages[-1]["tells"]["p"]))
-    told = [(place, solve(parts)) for place, parts in adder.withheld]
-    if any(span is None for _, span in told):
-        return len(told), [], ["the sums contradict one another"]
-    return len(told), [(place, *span) for place, span in told if span], []
+        return 0, {}, []
+    both, p = adder.both(), float(pages[-1]["tells"]["p"])
+    told = [(place, adder.span(both, parts, p)) for place, parts in adder.withheld]
+    if both.table(False) is None or any(span is None for _, span in told):
+        return len(told), {}, ["the sums contradict one another"]
+    found: dict[str, Gain] = {place: (place, *span) for place, span in told if span}
+    wide = [(place, hstack([row, both.nothing], format="csr")) for place, row in groups]
+    for place, row in both.left(wide, bar, False):
+        tables = both.table(False, -row), both.table(False, None, row, bar)
+        low, high = ((row @ table).item() for table in tables)
+        if low > TINY and high < bar - TINY:
+            found[place] = (place, low, high)
+    return len(told), found, []
 
 
 class _Adder:
@@ -115,8 +125,8 @@ class _Adder:
         ones, at = np.ones(len(parts)), (np.zeros(len(parts), int), parts)
         return csr_array((ones, at), (1, len(self.each)))
 
-    def solver(self, p: float) -> Any:
-        """Return what tells of a sum between what it lies, if that is within p %, or ()."""
+    def both(self) -> Any:
+        """Return the world of children and, beside them, what they contribute."""
         world, rows, ties = self.world, list(self._rows()), list(self._ties())
         none = csr_array((world.facts.shape[0], len(self.each)))
         made = [hstack([world.facts, none])]
@@ -125,17 +135,20 @@ class _Adder:
         zero = np.zeros(len(ties))
         low = np.concatenate([world.low, [r[2] for r in rows], zero])
         high = np.concatenate([world.high, [r[3] for r in rows], zero])
-        facts = LinearConstraint(vstack(made, format="csr"), low - TINY, high + TINY)
+        both = copy(world)
+        both.facts, both.low, both.high = vstack(made, format="csr"), low - TINY, high + TINY
+        both.size, both.nothing = world.size + len(self.each), csr_array((1, len(self.each)))
+        return both
 
-        def ask(parts: list[int]) -> tuple[float, float] | tuple[()] | None:
-            aim = np.concatenate([np.zeros(world.size), self._sum(parts).toarray().ravel()])
-            least, most = (milp(s * aim, bounds=Bounds(0, inf), constraints=facts) for s in (1, -1))
-            if least.status == 2:
-                return None
-            if least.fun is None or most.fun is None:  # without end
-                return ()
-            span = float(least.fun), float(-most.fun)
-            close = span[1] > TINY and span[1] - span[0] <= p / 100 * span[0] + 10 * TINY
-            return span if close else ()
-
-        return ask
+    def span(self, both: Any, parts: list[int], p: float) -> tuple[float, float] | tuple[()] | None:
+        """Return between what a sum lies, if that is within p %, or ()."""
+        facts = LinearConstraint(both.facts, both.low, both.high)
+        aim = np.concatenate([np.zeros(self.world.size), self._sum(parts).toarray().ravel()])
+        least, most = (milp(s * aim, bounds=Bounds(0, inf), constraints=facts) for s in (1, -1))
+        if least.status == 2:
+            return None
+        if least.fun is None or most.fun is None:  # without end
+            return ()
+        span = float(least.fun), float(-most.fun)
+        close = span[1] > TINY and span[1] - span[0] <= p / 100 * span[0] + 10 * TINY
+        return span if close else ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from scipy import sparse
 
 from leap_eval.disclosure.attack import TINY
 from leap_eval.disclosure.cells import Problem
+from leap_eval.disclosure.cliques import USED
 from leap_eval.disclosure.declare import Bools, Cube, Key, Output, Release, Told
 from leap_eval.disclosure.magnitude import dominated
 from leap_eval.disclosure.rules import Rules
@@ -20,6 +21,7 @@ from leap_eval.disclosure.sums import PAST, Sums
 from leap_eval.errors import DisclosureError
 
 PARTS = ("children", "sum", "top1", "top2")
+Place = tuple[str, str, int, tuple[float, float], pd.DataFrame]  # a cube in one release
 
 
 @dataclass(slots=True)
@@ -27,6 +29,7 @@ class _Facts:
     """Facts met so far: of each release the sums it tells, and ties between its cubes."""
 
     at: dict[tuple[str, ...], tuple[int, tuple[float, ...]]] = field(default_factory=dict)
+    sums: list[float] = field(default_factory=list)
     least: list[float] = field(default_factory=list)
     most: list[float] = field(default_factory=list)
     rows: list[tuple[Key, int, Any, float, tuple[float, float], str, bool, bool]] = field(
@@ -37,20 +40,26 @@ class _Facts:
         """Return the column of a code: a new one, unless nothing moved since it was met."""
         if self.at.get(code, (0, ()))[1] != parts:
             self.at[code] = len(self.least), parts
+            self.sums.append(parts[1])
             self.least.append(each[0] * parts[0])
             self.most.append(each[1] * parts[0] if parts[0] else 0.0)
         return self.at[code][0]
 
 
 def collect(releases: Sequence[Release], problem: Problem, rules: Rules) -> list[Sums]:
-    """Return, measure by measure, all that the last release may tell and all told before."""
-    told = [o.measure for o in releases[-1].outputs if o.measure is not None]
-    return [_sums(of, releases, problem, rules) for of in sorted({m.of for m in told})]
+    """Return, measure by measure, all that the last release may tell and all told before.
+
+    Of measures that are not told any more only those whose sums cross: of the others nothing new
+    can be worked out.
+    """
+    told = [o.measure for r in releases for o in r.outputs if o.measure is not None]
+    every = [_sums(of, releases, problem, rules) for of in sorted({m.of for m in told})]
+    return [s for s in every if s.new.any() or s.crossing]
 
 
 def _sums(of: str, releases: Sequence[Release], problem: Problem, rules: Rules) -> Sums:
-    facts = _Facts()
-    for release in releases:
+    facts, places, rounded = _Facts(), list[Place](), False
+    for number, release in enumerate(releases):
         last = release is releases[-1]
         mine = [o for o in release.outputs if o.measure is not None and o.measure.of == of]
         frames = {name: _frame(name, release.cubes[name], of, mine) for name in _cubes(mine)}
@@ -60,26 +69,34 @@ def _sums(of: str, releases: Sequence[Release], problem: Problem, rules: Rules) 
             parts = frame[list(PARTS)].itertuples(index=False, name=None)
             codes = ((name, *map(str, c)) for c in frame[axes].itertuples(index=False, name=None))
             frame["at"] = [facts.column(c, p, each) for c, p in zip(codes, parts, strict=True)]
+            places.append((name, release.cubes[name].membership, number, each, frame))
         for output in mine:
+            rounded |= any(t.low < t.high and not t.withheld for t in _told(release, output))
             for key in output.keys():  # noqa: SIM118 - a method of Output, not of a mapping
                 row = problem.names[key] if last else PAST
                 inside = frames[output.cube][_inside(frames[output.cube], output, key)]
                 facts.rows.append(_fact(key, row, inside, output, release, problem, rules))
         facts.rows += _ties(of, frames, {n: release.cubes[n].population for n in frames})
     keys, rows, at, truth, between, texts, leaning, hidden = zip(*facts.rows, strict=True)
-    ends = np.cumsum([0, *(len(a[0]) for a in at)])
-    data, places = (np.concatenate([a[i] for a in at]) for i in (1, 0))
-    shape = len(keys), len(facts.least)
     told = Sums(
-        keys, np.array(rows), sparse.csr_matrix((data, places, ends), shape=shape),
+        keys, np.array(rows), _csr(at, len(facts.least)),
         np.array(truth), np.array(between), texts, np.array(leaning, bool),
         np.array(hidden, bool), np.array(facts.least), np.array(facts.most),
+        np.array(facts.sums),
     )  # fmt: skip
-    return replace(told, crossing=_crossing(of, told, rules.rounding is not None))
+    if not _crossing(of, told, rules.rounding is not None):
+        return told
+    rounded |= rules.rounding is not None and bool(told.new.any())
+    ranges = None if rounded else _ranges(places, problem, len(facts.sums))
+    return replace(told, crossing=True, ranges=ranges)
+
+
+def _told(release: Release, output: Output) -> list[Told]:
+    return [told for key, told in release.told.items() if key[0] == output.id]
 
 
 def _crossing(of: str, sums: Sums, rounded: bool) -> bool:
-    """Tell whether a new sum crosses an old one, and refuse two new ones that cross.
+    """Tell whether two sums cross: whether they must be attacked together with the counts.
 
     Whatever counts a page allows, the sum of each part between nested shown sums can be shared
     out in proportion to them; only of these is it sure that they tell nothing of counts.
@@ -91,15 +108,46 @@ def _crossing(of: str, sums: Sums, rounded: bool) -> bool:
     size = np.diag(both)
     small, large = np.minimum.outer(size, size), np.maximum.outer(size, size)
     same = (both == large) & ~np.logical_and.outer(new, new)
-    fits = (both == 0) | (same if rounded else both == small)
+    apart = rounded & np.logical_or.outer(new, new)
+    fits = (both == 0) | np.where(apart, same, both == small)
     np.fill_diagonal(fits, True)
-    if not fits[np.ix_(new, new)].all():
+    if rounded and not fits[np.ix_(new, new)].all():
         raise DisclosureError(
-            f"sums of {of}: two of them overlap and neither holds the other"
-            + (", or counts are rounded" if rounded else "")
-            + "; leave margins out"
+            f"sums of {of}: two of them overlap, and counts are rounded; leave margins out"
         )
-    return not fits[np.ix_(new, ~new)].all()
+    return not fits.all()
+
+
+def _ranges(places: Sequence[Place], problem: Problem, many: int) -> Any:
+    """Return rows over atoms and codes, none negative: what the children behind a code can add.
+
+    Atoms do not tell all codes apart; then the children of several stand behind their sum.
+    """
+    labels, rows, atoms = problem.labels, dict[Any, None](), dict[Any, list[int]]()
+    for i, (cube, service, parts, side, *_) in enumerate(labels):
+        for code in product(*(c for _, c in parts)) if side != USED[0] else ():
+            atoms.setdefault((cube, service, *code), []).append(i)
+    # Where no most is told, the most that any child adds: fewer worlds than a reader must allow.
+    top = max(float(frame["top1"].max()) for *_, frame in places)
+    for name, member, number, each, frame in places:
+        groups: dict[tuple[int, ...], list[int]] = {}
+        plain = frame[[c for c in frame if c not in (*PARTS, "at", member)]].astype(str)
+        services = frame[member] if member else [""] * len(frame)
+        for service, at, *codes in zip(services, frame["at"], *plain.to_numpy().T, strict=True):
+            every = atoms.get((name, service, *codes), ())
+            here = tuple(i for i in every if labels[i][4] <= number <= labels[i][5])
+            groups.setdefault(here, []).append(len(labels) + at)
+        ends = (each[0], 1.0), (each[1] if each[1] < np.inf else top, -1.0)
+        rows |= {(here, tuple(at), *e): None for here, at in groups.items() for e in ends}
+    told = [([*h, *at], [-sign * end] * len(h) + [sign] * len(at)) for h, at, end, sign in rows]
+    return _csr(told, len(labels) + many)
+
+
+def _csr(rows: Sequence[tuple[Any, Any]], width: int) -> Any:
+    """Return rows, each its places and its values, as one matrix."""
+    places, values = (np.concatenate([np.asarray(r[i]) for r in rows]) for i in (0, 1))
+    ends = np.cumsum([0, *(len(r[0]) for r in rows)])
+    return sparse.csr_matrix((values, places.astype(np.int32), ends), shape=(len(rows), width))
 
 
 def _cubes(outputs: Sequence[Output]) -> list[str]:

@@ -38,7 +38,9 @@ class Sums:
     hidden: Bools  # from the start: small, leaning, or withheld before
     least: Floats  # (codes,) what the children behind a code contribute at least
     most: Floats
-    crossing: bool = False  # a new sum crosses an old one: nothing proves what they tell of counts
+    sums: Floats  # (codes,) what they do contribute
+    crossing: bool = False  # two sums cross: what they tell of counts must be asked
+    ranges: Any = None  # CSR, over atoms and codes, each row 0 or more: what children can add
 
     def told_of(self, hidden: Bools) -> Iterator[tuple[Key, str, tuple[float, float]]]:
         """Yield of each sum of the last release that is shown its key, text and interval."""
@@ -63,7 +65,7 @@ class Sums:
     def public(self, p: float) -> Bools:
         """Return which sums earlier pages tell already, whatever is hidden now."""
         known = np.zeros(len(self.truth), bool)
-        known[list(self.narrow(self.hidden | self.new, self.new, p))] = True
+        known[list(self.narrow(self.hidden | self.new, ~known, p))] = True
         return known
 
 
@@ -96,7 +98,8 @@ def blocked(found: Sequence[Sums], rules: Rules) -> Conflict | None:
     """Return why not even hiding all new sums protects those that must stay unknown, if so."""
     p = rules.summaries.dominance.p
     for sums in found:
-        if sums.crossing or sums.narrow(sums.hidden | sums.new, sums.hidden, p):
+        # What old pages tell of a sum that another of them withheld is told, whatever leaves now.
+        if sums.narrow(sums.hidden | sums.new, sums.hidden & sums.new, p):
             outputs = dict.fromkeys(sums.keys[f][0] for f in np.flatnonzero(sums.new))
             return Conflict(tuple(outputs), ())
     return None
@@ -112,7 +115,7 @@ def first(found: Sequence[Sums], problem: Problem) -> Bools:
 
 
 def protected(
-    found: Sequence[Sums], problem: Problem, withheld: Bools, rules: Rules
+    found: Sequence[Sums], problem: Problem, withheld: Bools, more: Sequence[Bools], rules: Rules
 ) -> tuple[Bools, tuple[Bools, ...]]:
     """Return the pattern under which every hidden sum is safe, and which sums it hides.
 
@@ -120,21 +123,24 @@ def protected(
     sum goes alone. Withholding more never narrows an attacker: neither of sums nor of counts.
     """
     pattern, p = withheld.copy(), rules.summaries.dominance.p
-    hidden = [s.hidden.copy() for s in found]
+    for s, also in zip(found, more, strict=True):
+        pattern[s.row[also]] |= problem.free[s.row[also]]
+    hidden = [s.hidden | also for s, also in zip(found, more, strict=True)]
     # What an old page tells is no secret any more, unless it must be one: that is a conflict.
-    aims = [s.hidden | ~s.public(p) for s in found]
+    told = [s.public(p) for s in found]
+    aims = [s.hidden & s.new | ~known for s, known in zip(found, told, strict=True)]
     moved = True
     while moved:
         moved = False
-        for sums, hide, aim in zip(found, hidden, aims, strict=True):
+        for sums, hide, aim, known in zip(found, hidden, aims, told, strict=True):
             hide[sums.new] |= pattern[sums.row[sums.new]]
-            if (f := _in_the_way(sums, hide, aim, p)) is not None:
+            if (f := _in_the_way(sums, hide, aim, known, p)) is not None:
                 moved = hide[f] = True
                 pattern[sums.row[f]] |= problem.free[sums.row[f]]
     return pattern, tuple(hidden)
 
 
-def _in_the_way(sums: Sums, hidden: Bools, aims: Bools, p: float) -> int | None:
+def _in_the_way(sums: Sums, hidden: Bools, aims: Bools, public: Bools, p: float) -> int | None:
     """Return the shown sum to hide next, or None where every hidden one is safe."""
     told = sums.narrow(hidden, aims, p)
     if not told:
@@ -143,5 +149,6 @@ def _in_the_way(sums: Sums, hidden: Bools, aims: Bools, p: float) -> int | None:
     able = np.flatnonzero((guilt > 0) & ~hidden & sums.new)
     if not len(able):
         raise DisclosureError("disclosure: a sum cannot be protected; leave its output out")
-    # The one that stands in the way of most; among equals, the least is lost.
-    return int(able[np.lexsort((able, sums.truth[able], -guilt[able]))[0]])
+    # The one that stands in the way of most, rather none that is told already; among equals, the
+    # least is lost.
+    return int(able[np.lexsort((able, sums.truth[able], -guilt[able], public[able]))[0]])

@@ -46,16 +46,16 @@ def attack(
     if world.table(integer) is None:
         return (yield Verdict(0, (), ("the numbers contradict one another",)))
     groups, bar = world.groups(), min(manifest["threshold"], manifest["tells"]["upper"])
-    left, recovered = world.left(groups, bar, integer), []
+    left, recovered = world.left(groups, bar, integer), {}
     for done, (place, row) in enumerate(left, start=len(groups) - len(left)):
         tables = world.table(integer, -row), world.table(integer, None, row, bar)
         ends = [(row @ table).item() for table in tables]
         if ends[0] > TINY and ends[1] < bar - TINY:
-            recovered.append((place, *ends))
+            recovered[place] = (place, *ends)
         yield done, len(groups)
-    tried, more, broken = resummed.attacked(world, pages, when)
+    tried, more, broken = resummed.attacked(world, pages, when, groups, bar)
     broken += witnessed.doubts(world, evidence, when) if evidence else []
-    return (yield Verdict(len(groups) + tried, (*recovered, *more), tuple(broken)))
+    return (yield Verdict(len(groups) + tried, tuple((recovered | more).values()), tuple(broken)))
 
 
 def _parts(nodes: list[frozenset[str]]) -> dict[str, int]:
