@@ -94,6 +94,10 @@ def run(told: Any) -> dict[str, Any]:
             release, conflicts = release_(done, release, need, own)
             total["conflicts"] += conflicts
             done.append(release)
+            if told.wide:  # hours long: tell how far it came
+                hidden = sum(t.withheld for t in release.told.values())
+                so_far = round(time.process_time() - clock.at, 1)
+                print(release.name, len(release.told), hidden, so_far, file=sys.stderr, flush=True)
         seconds["slowest"] = max(seconds["slowest"], clock.lap("solve"))
         codes = wide.codes(told) if told.wide else (AREAS, AGES, SERVICES)
         found = judged(done, counts, told.threshold, insider, codes)
