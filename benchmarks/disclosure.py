@@ -3,7 +3,7 @@
 python benchmarks/disclosure.py --tables [--shape 25x10 --groups 5 --seeds 0:3
        --mode exact|interval --threshold N --marker-silent --export DIR --peer FILE]
    ... --csv FILE --dims a,b,c --freq col [--hierarchy "region<county" --sum col --top1 col]
-   ... --programmes N [--seed S --releases R --outputs K --children C]
+   ... --programmes N [--seed S --releases R --outputs K --children C --wide]
    ... --cube [--children 16039 --wards 21 --services 25 --ages 6 --targets primary|all]
    ... --acro --data DIR --peer-python PYTHON [--seeds 0:3]
    ... --presets | --verify [--ledgers N --root DIR] | --covert   (may stand together)
@@ -49,6 +49,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--mode", choices=["exact", "interval"], default="interval")
     parser.add_argument("--threshold", type=int, default=5)
     parser.add_argument("--marker-silent", action="store_true")
+    parser.add_argument("--wide", action="store_true", help="programmes with LEAP's codes")
     parser.add_argument("--targets", choices=["primary", "all"], default="all")
     for name, size in (("children", 0), ("wards", 21), ("services", 25), ("ages", 6)):
         parser.add_argument(f"--{name}", type=int, default=size)

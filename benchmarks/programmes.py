@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 import time
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any
 import attacker
 import numpy as np
 import pandas as pd
+import wide
 
 from leap_eval.disclosure import cells, entries, suppress, targets
 from leap_eval.disclosure.declare import ALL, Cube, Output, Release
@@ -29,20 +29,25 @@ def cuts(
     """Cut an ordered code list into bands at random places."""
     n = int(chance.integers(2, most + 1))
     at = sorted(chance.choice(np.arange(1, len(codes)), n - 1, replace=False).tolist())
-    ends = [0, *at, len(codes)]
-    bands = [codes[a:b] for a, b in itertools.pairwise(ends)]
-    return {"-".join((b[0], b[-1])): b for b in bands}
+    return wide.banded(codes, at)
 
 
 def programme(seed: int, told: Any) -> tuple[list[Release], list[dict[tuple[str, ...], int]], bool]:
     """Draw a programme: children who join and leave, tables whose codes are cut anew."""
     chance = np.random.default_rng([told.seed, seed])
     releases = told.releases or int(chance.integers(1, 4))
-    dims = int(chance.integers(2, 4))
-    codes = (AREAS, AGES, SERVICES)[:dims]
-    share = chance.dirichlet(np.full(int(np.prod([len(c) for c in codes])), 0.7))
+    dims = 3 if told.wide else int(chance.integers(2, 4))
+    codes = (wide.codes(told) if told.wide else (AREAS, AGES, SERVICES))[:dims]
+    standing: list[Output] = []
+    if told.wide:
+        by_service = wide.shares(chance, (told.wards, told.services, told.ages))
+        share = by_service.transpose(0, 2, 1).ravel()
+        standing = wide.standing(codes, told.outputs or wide.TABLES, chance)
+    else:
+        share = chance.dirichlet(np.full(int(np.prod([len(c) for c in codes])), 0.7))
     # Whoever shows twenty tables a quarter has the children for it.
-    many = told.children or (QUARTERLY if told.outputs >= 10 else int(chance.integers(80, 300)))
+    rich = told.wide or told.outputs >= 10
+    many = told.children or (QUARTERLY if rich else int(chance.integers(80, 300)))
     people = chance.choice(len(share), many, p=share)
     made, counts = [], []
     for number in range(releases):
@@ -58,7 +63,9 @@ def programme(seed: int, told: Any) -> tuple[list[Release], list[dict[tuple[str,
         )
         frame = frame.assign(children=full)
         outputs = []
-        for k in range(told.outputs or int(chance.integers(1, 3))):
+        if told.wide:
+            outputs = wide.quarter(standing, codes, chance) if number else standing
+        for k in range(0 if told.wide else told.outputs or int(chance.integers(1, 3))):
             pair = sorted(chance.choice(dims, 2, replace=False).tolist())
             nodes = {}
             for d in pair:
@@ -87,8 +94,13 @@ def run(told: Any) -> dict[str, Any]:
             release, conflicts = release_(done, release, need, own)
             total["conflicts"] += conflicts
             done.append(release)
+            if told.wide:  # hours long: tell how far it came
+                hidden = sum(t.withheld for t in release.told.values())
+                so_far = round(time.process_time() - clock.at, 1)
+                print(release.name, len(release.told), hidden, so_far, file=sys.stderr, flush=True)
         seconds["slowest"] = max(seconds["slowest"], clock.lap("solve"))
-        found = judged(done, counts, told.threshold, insider)
+        codes = wide.codes(told) if told.wide else (AREAS, AGES, SERVICES)
+        found = judged(done, counts, told.threshold, insider, codes)
         clock.lap("attack")
         for recovered in found:
             total["targets"] += recovered.tried
@@ -165,10 +177,12 @@ def joint(releases: list[Release], need: Any, own: Any) -> int:
     return int(suppress.suppress(problem, found, first, suppress.Effort(), b"x").withheld.sum())
 
 
-def judged(done: list[Release], counts: Any, threshold: int, insider: bool) -> list[Any]:
+def judged(
+    done: list[Release], counts: Any, threshold: int, insider: bool, every: Any
+) -> list[Any]:
     """Hand every page to the attackers: the reader of all, and the partner who knows s0."""
     dims = done[0].cubes["c"].dimensions
-    codes = tuple((AREAS, AGES, SERVICES)[NAMES.index(d)] for d in dims)
+    codes = tuple(every[NAMES.index(d)] for d in dims)
     facts = []
     for number, release in enumerate(done):
         for output in release.outputs:
@@ -184,6 +198,6 @@ def judged(done: list[Release], counts: Any, threshold: int, insider: bool) -> l
     world = attacker.World(codes, tuple(counts))
     made = [attacker.attack(world, facts, threshold)]
     if insider:
-        own = (frozenset(AREAS), frozenset(AGES), frozenset({"s0"}))
+        own = (*(frozenset(c) for c in codes[:2]), frozenset({"s0"}))
         made.append(attacker.attack(world, facts, threshold, own))
     return made
