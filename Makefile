@@ -49,8 +49,12 @@ nbval: setup-dev ## re-run the executed notebooks and compare their outputs
 requirements: setup-dev ## docs/requirements.md from the marks and the last run of the tests
 	python tools/requirements.py
 
-bench: setup-dev ## the benchmarks on the pretend LEAP, one JSON line each
-	for one in benchmarks/*.py; do echo "$$one"; python "$$one" --quick; done
+bench: setup-dev ## a short benchmark of each part, after make findings; one JSON line each
+	python benchmarks/style.py
+	python benchmarks/linkage_leap.py
+	python benchmarks/effects.py --worlds 3 --no-scan
+	python benchmarks/disclosure.py --presets --covert --programmes 10
+	python benchmarks/findings.py
 
 bench-acro: setup-dev ## the gate beside ACRO, in an environment of its own: make bench-acro DATA=folder
 	$(PYTHON) -m venv .setup/acro && .setup/acro/bin/pip install --quiet acro==1.0.2

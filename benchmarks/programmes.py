@@ -178,7 +178,11 @@ def joint(releases: list[Release], need: Any, own: Any) -> int:
 
 
 def judged(
-    done: list[Release], counts: Any, threshold: int, insider: bool, every: Any
+    done: list[Release],
+    counts: Any,
+    threshold: int,
+    insider: bool,
+    every: Any = (AREAS, AGES, SERVICES),
 ) -> list[Any]:
     """Hand every page to the attackers: the reader of all, and the partner who knows s0."""
     dims = done[0].cubes["c"].dimensions

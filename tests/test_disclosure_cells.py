@@ -195,7 +195,9 @@ def test_a_partner_that_knows_its_own_cells_learns_nothing_of_the_others() -> No
 def test_an_attacker_of_its_own_gets_nothing_out_of_a_random_programme(seed: int) -> None:
     import programmes
 
-    told = Namespace(seed=1, releases=2, outputs=1, children=120, threshold=5, programmes=1)
+    told = Namespace(
+        seed=1, releases=2, outputs=1, children=120, threshold=5, programmes=1, wide=False
+    )
     releases, counts, insider = programmes.programme(seed, told)
     own = {"p": {"service": ("s0",)}} if insider else {}
     done: list[Release] = []
@@ -212,7 +214,9 @@ def test_the_attacker_of_its_own_does_break_releases_protected_one_by_one() -> N
 
     broken = 0
     for seed in range(4):
-        told = Namespace(seed=1, releases=2, outputs=1, children=150, threshold=5, programmes=1)
+        told = Namespace(
+            seed=1, releases=2, outputs=1, children=150, threshold=5, programmes=1, wide=False
+        )
         releases, counts, _ = programmes.programme(seed, told)
         alone = [programmes.release_([], r, NEED, {})[0] for r in releases]
         broken += sum(r.exact + r.below for r in programmes.judged(alone, counts, 5, False))

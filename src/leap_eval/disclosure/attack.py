@@ -255,7 +255,7 @@ def programme(
 
 
 class _Silent(highspy.Highs):
-    def enableCallbacks(self) -> None:  # noqa: N802
+    def enableCallbacks(self) -> None:  # noqa: N802 - HiGHS names it
         # HiGHS prints its banner here, before an option can be set from outside.
         self.silent()
         super().enableCallbacks()  # type: ignore[no-untyped-call]

@@ -240,7 +240,7 @@ def captured(
     p, at = edges["probability"].to_numpy(), edges["pattern"].to_numpy()
     for tier in sorted(edges["tier"].unique()):
         mine, told, share = (edges["tier"] == tier).to_numpy(), patterns(tier), model.exposure(tier)
-        some, seen, dim = mine & ~through, share > 0, told.possible & (share < 1)
+        some, seen = mine & ~through, share > 0
         near = every.fits.get(tier) if every else None
         own, chance = _settled(p[some], at[some], model, tier, spread, near)
         fits[tier] = own
@@ -248,9 +248,7 @@ def captured(
         links = np.bincount(at[some], weights=chance * linked[some], minlength=len(seen))
         rest = float(n[seen].sum() - links[seen].sum())
         beta = random.multivariate_normal(own.beta, own.covariance, draws, method="cholesky")
-        logs = np.clip(np.vstack([own.beta, beta]) @ told.terms[dim].T, -40, 40)
-        all_ = spread * np.exp(np.minimum(logs, np.log(n.sum() + 1.0)))
-        hidden = (all_ * (1 - share[dim])).sum(axis=1)
+        hidden = spread * _hidden(np.vstack([own.beta, beta]), told, share, n.sum() + 1.0)
         # Found through others: true pairs of patterns that nobody weighed. What was seen of the
         # hidden ones is there, whatever the model says.
         others = float(p[mine & through].sum())
@@ -261,6 +259,14 @@ def captured(
         found += links.sum() + others
     recall = found / np.maximum(found + missed, 1e-9)
     return Captured(float(found), float(total), recall, fits)
+
+
+def _hidden(beta: Floats, told: Patterns, share: Floats, most: float) -> Floats:
+    """Return for each set of parameters how many true pairs nothing led to."""
+    dim = told.possible & (share < 1)
+    logs = np.clip(beta @ told.terms[dim].T, -40, 40)
+    pairs: Floats = np.exp(np.minimum(logs, np.log(most))) @ (1 - share[dim])
+    return pairs
 
 
 def _settled(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -63,7 +64,9 @@ def _axis(axes: Axes, y: float, rule: dict[str, Sequence[float]], words: str) ->
     axes.text((LEFT + RIGHT) / 2, y + 22, words, ha="center", va="top", fontsize=SMALL, color=GREY)
 
 
-def _line(axes: Axes, y: float, count: int, name: str, joint: Row, alone: Row, rule) -> None:  # type: ignore[no-untyped-def]
+def _line(
+    axes: Axes, y: float, count: int, name: str, joint: Row, alone: Row, rule: dict[str, Any]
+) -> None:
     limits, level = rule["limits"], y + TRACK
     small = [across(s * rule["small"], limits, LEFT, RIGHT) for s in (-1, 1)]
     zero = across(0, limits, LEFT, RIGHT)
@@ -129,7 +132,9 @@ def dose(
         return finished(figure, prefix, title, words, demo=demo)
 
 
-def _point(axes: Axes, x: float, i: int, row: Row, rule, ends) -> None:  # type: ignore[no-untyped-def]
+def _point(
+    axes: Axes, x: float, i: int, row: Row, rule: dict[str, Any], ends: tuple[float, float]
+) -> None:
     if not row["value"]:
         axes.text(x, sum(ends) / 2, row["marker"] or "x", ha="center", va="center")
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leap_eval.findings.document import Card, Fold, Heading, Listing, Node, Picture, Run, para
+from leap_eval.findings.document import Card, Fold, Grid, Heading, Listing, Node, Picture, Run, para
 from leap_eval.findings.figures import forest as drawn
 from leap_eval.findings.figures import matrix
 from leap_eval.findings.release import Output, Release, Row
@@ -154,7 +154,7 @@ def unit_of(rows: Sequence[Row]) -> str:
     return label("unit", rows[0]["unit"])
 
 
-def grid_of(output: Output, rows: Sequence[Row], caption: str, by_group: bool = False):  # type: ignore[no-untyped-def]
+def grid_of(output: Output, rows: Sequence[Row], caption: str, by_group: bool = False) -> Grid:
     """Return the table of these differences, with children and the smallest visible difference."""
     wanted = {tuple(r[k] for k in KEYS) for r in rows}
     kept = [
