@@ -104,8 +104,8 @@ browser:
 		npm ci --prefix tests/browser --silent --no-audit --no-fund; fi
 
 lock: .setup/bin/uv ## compile the locks anew
-	$(UV) pip compile --quiet --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
-	$(UV) pip compile --quiet --universal --generate-hashes --no-header --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras pyproject.toml -o requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-strip-extras --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 
 clean: ## remove everything that can be made again
 	rm -rf data work results release truth build .leap
