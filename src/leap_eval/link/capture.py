@@ -34,9 +34,9 @@ ROUNDS = 2  # in which a group's own ways to err and the chances of its pairs se
 INTERCEPT, MAIN, MISSING, OFF, GONE, MIXED, MANY = range(7)
 PAIRED = (OFF, GONE, MIXED)
 # Standard deviations of the priors, in natural logs; of paired terms around their common mean,
-# which has TOGETHER around none.
+# which has TOGETHER around none. A group's own lie APART as far, around those of all pairs.
 SPREAD = (1e3, 1.0, 5.0, 0.7, 0.7, 0.7, 0.35)
-TOGETHER = 1.0
+TOGETHER, APART = 1.0, 0.5
 # The keys on which two records surely agree that stand on a level: what blocking rules ask for.
 _NAME = {
     "exact": "{0} {0}1 {0}3 {0}m {0}x {0}near {0}near2",
@@ -196,7 +196,8 @@ def fit(
     seen = (exposure > 0) & patterns(tier).possible
     x, y, share = patterns(tier).terms[seen], counts[seen], exposure[seen]
     mean, precision = _prior(tier, m)
-    mean = near.beta if near else mean
+    if near:
+        mean, precision = near.beta, precision / APART**2
     beta = mean.copy()
     beta[0] = np.log(max(y.sum(), 1.0)) - np.log((share * np.exp(x[:, 1:] @ beta[1:])).sum())
     for _ in range(STEPS):
