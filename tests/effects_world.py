@@ -12,7 +12,7 @@ from leap_eval.settings import Plan, parse_plan
 
 SERVICES = tuple(f"service_{c}" for c in "abcdefgh")
 MAIN = np.array([0.06, 0.05, 0.16, 0.14, 0.08, 0.10, 0.0, 0.0])
-NOISE = 0.9
+NOISE, SIBLINGS = 0.9, 0.3  # SD of the outcome, and the share of its variance in a family
 LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -57,6 +57,16 @@ class World:
         on, off = self.started.copy(), self.started.copy()
         on[:, SERVICES.index(service)], off[:, SERVICES.index(service)] = True, False
         return self.mean(on) - self.mean(off)
+
+    def noise(self, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The weighted means of the noise, (C,), and their covariance; rows by study_id."""
+        order = np.argsort(self.cohort["study_id"].to_numpy(str), kind="stable")
+        y = self.outcome.set_index("study_id")["value"].reindex(self.cohort["study_id"])
+        noise = y.to_numpy() - surface(self.background, self.started, self.coefficients)
+        families = pd.DataFrame(weight).groupby(self.cohort["family_id"].to_numpy()[order]).sum()
+        alone, together = weight.T @ weight, families.T.to_numpy() @ families.to_numpy()
+        spread = NOISE**2 * ((1 - SIBLINGS) * alone + SIBLINGS * together)
+        return noise[order] @ weight / len(y), spread / len(y) ** 2
 
     def bound(self, services: tuple[str, ...]) -> float:
         """The least standard error of a service or a synergy, whatever the estimator.
@@ -183,7 +193,7 @@ def draw(
         "synergy": effects * 0.15 * jitter[8],
         "substitution": effects * -0.04 * jitter[9],
     }
-    noise = NOISE * (np.sqrt(0.3) * shared + np.sqrt(0.7) * rng.normal(size=children))
+    noise = NOISE * (np.sqrt(SIBLINGS) * shared + np.sqrt(1 - SIBLINGS) * rng.normal(size=children))
     if adversarial:
         b["rare"] = (tuple(int(s) for s in np.argsort(shares)[:2]), 0.30)
     y = surface(x, started, b) + noise

@@ -168,6 +168,8 @@ def evidence(**told):
         ({}, "A"),
         ({"checks": FIRST}, "B"),
         ({"family": "dose"}, "B"),
+        ({"checks": FIRST, "se": 0.12, "q": 0.03}, "B"),
+        ({"checks": FIRST, "se": 0.12, "q": 0.03, "family": "pair_scan"}, "C"),
         ({"checks": (*PASS[:4], "fail", *PASS[5:])}, "C"),
         ({"status": "exploratory"}, "C"),
         ({"status": "amended"}, "B"),

@@ -10,6 +10,7 @@ from leap_eval.settings.plan import Status
 
 WIDE = float(norm.ppf(0.95))
 SUPPORTING = ("dose", "breadth")
+SCANNED = "pair_scan"  # nearly all nulls: at q .10 one outcome in ten would name one of them
 LEAST_ESS, LEAST_RECORDED, SAME_SIGN = 100.0, 0.50, 0.80
 
 
@@ -55,7 +56,8 @@ def grade(row: Evidence) -> Grade:
         return Grade("N", "difference smaller than what matters")
     if row.excludes_zero(row.crit) and _all_pass(row, (1, 2, 3, 4, 5, 6, 9, 10)):
         return _capped(row, Grade("A", ""))
-    if row.excludes_zero(norm.ppf(0.975)) and row.q <= row.budget and _fair(row):
+    enough = row.crit if row.family == SCANNED else norm.ppf(0.975)
+    if row.excludes_zero(enough) and row.q <= row.budget and _fair(row):
         return _capped(row, Grade("B", _short_of_a(row)))
     if row.excludes_zero(WIDE) and row.same_sign >= SAME_SIGN:
         return Grade("C", _short_of_b(row))
@@ -104,7 +106,7 @@ def _short_of_a(row: Evidence) -> str:
 def _short_of_b(row: Evidence) -> str:
     if not row.excludes_zero(norm.ppf(0.975)):
         return "95 interval holds 0"
-    if row.q > row.budget:
+    if row.q > row.budget or (row.family == SCANNED and not row.excludes_zero(row.crit)):
         return "could be a false discovery among many"
     return "check " + ", ".join(
         f"{n} {row.check(n)}" for n in (1, 2, 3, 4, 5) if row.check(n) != "pass"

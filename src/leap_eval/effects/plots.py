@@ -69,7 +69,7 @@ def forest(estimates: pd.DataFrame, families: list[str]) -> Figure:
 
 
 def synergy(estimates: pd.DataFrame) -> Figure:
-    """Draw what pairs give beyond both alone; a star where it passes the false discovery rate."""
+    """Draw what pairs give beyond both alone; a star where the joint band leaves out 0."""
     own = estimates[estimates["family"].str.startswith("pair")].dropna(subset=["estimate"])
     if own.empty:
         return _nothing("no pair of services had four arms large enough")
@@ -82,8 +82,9 @@ def synergy(estimates: pd.DataFrame) -> Figure:
     axes = figure.subplots()
     most = float(np.nanmax(np.abs(grid)))
     image = axes.imshow(grid, cmap="RdBu", vmin=-most, vmax=most)
-    for x, y, value, q in zip(rows, columns, own["estimate"], own["q"], strict=True):
-        axes.text(x, y, f"{value:+.2f}{'*' if q <= 0.10 else ''}", ha="center", va="center")
+    stars = np.where((own["band_low"] > 0) | (own["band_high"] < 0), "*", "")
+    for x, y, value, star in zip(rows, columns, own["estimate"], stars, strict=True):
+        axes.text(x, y, f"{value:+.2f}{star}", ha="center", va="center")
     words = [n.replace("_", " ") for n in names]
     axes.set_xticks(range(len(names)), words, rotation=30, ha="right")
     axes.set_yticks(range(len(names)), words)
