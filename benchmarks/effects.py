@@ -42,6 +42,7 @@ from leap_eval.effects.contrasts import contrasts
 from leap_eval.effects.fit import Fit, fit
 from leap_eval.effects.grade import SCANNED
 from leap_eval.effects.problem import Problem, problem
+from leap_eval.effects.surface import recorded_probability
 from leap_eval.effects.sweep import standard
 from leap_eval.effects.twin import twin
 from leap_eval.effects.weights import stacked_weights
@@ -84,7 +85,8 @@ def world(seed: int, children: int, kind: argparse.Namespace) -> pd.DataFrame:
         twin=[twins[f].joint if twins else np.nan for f, _ in parts],
         world=seed,
     )
-    return found if kind.quarter != "complete" else _expected(drawn, asked, told, found)
+    # Fillings of the background depend on the noise: there it cannot be drawn anew.
+    return found if kind.quarter == "missing" else _expected(drawn, asked, told, found)
 
 
 def _expected(
@@ -95,9 +97,8 @@ def _expected(
     Given them, an estimate's error is what they leave (held) plus a normal mean of the noise
     whose covariance is known: the luck of a world goes out of its coverage (Rao-Blackwell).
     """
-    z, all_seen = standard(asked.x), np.ones(len(asked.y))
-    dealt = range(len(asked.folds))
-    weight = np.mean([stacked_weights(asked.repeat(r), z, all_seen) for r in dealt], axis=0)
+    z, dealt = standard(asked.x), [asked.repeat(r) for r in range(len(asked.folds))]
+    weight = np.mean([stacked_weights(d, z, recorded_probability(d, z)) for d in dealt], axis=0)
     rows = {(c.family, c.name): c.row for c in told.listed if c.subgroup == "all"}
     chance, parts = np.random.default_rng(int(found["world"].iloc[0])), []
     for name, own in found.groupby("family", sort=False):

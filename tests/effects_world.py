@@ -66,7 +66,7 @@ class World:
         families = pd.DataFrame(weight).groupby(self.cohort["family_id"].to_numpy()[order]).sum()
         alone, together = weight.T @ weight, families.T.to_numpy() @ families.to_numpy()
         spread = NOISE**2 * ((1 - SIBLINGS) * alone + SIBLINGS * together)
-        return noise[order] @ weight / len(y), spread / len(y) ** 2
+        return np.nan_to_num(noise[order]) @ weight / len(y), spread / len(y) ** 2
 
     def bound(self, services: tuple[str, ...]) -> float:
         """The least standard error of a service or a synergy, whatever the estimator.

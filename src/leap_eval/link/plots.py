@@ -178,7 +178,8 @@ def forest(bias: Report) -> Figure:
     for y, g, colour in zip(place, own, colours, strict=True):
         if g["recall"] < LEAST_SHOWN:
             axes.text(LEAST_SHOWN, y, f"  {g['recall']:.2f}, off the scale", va="center",
-                      fontsize=7, color=colour)  # fmt: skip
+                      fontsize=7, color=colour,
+                      bbox={"color": "white", "pad": 0.5}, zorder=2)  # fmt: skip
     axes.set_yticks(
         place, [f"{g['dimension']}: {g['group']}".replace("_", " ") for g in own], fontsize=7
     )
