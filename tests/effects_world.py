@@ -175,7 +175,36 @@ def draw(
     x["need"] = rng.binomial(2, 1 / (1 + np.exp(1.2 - 0.5 * x["dep"]))).astype(float)
     first = (rng.random(children) < 0.45).astype(float)
     shares, jitter = np.linspace(0.10, 0.30, 8)[rng.permutation(8)], rng.uniform(0.7, 1.3, 10)
-    started, chance = np.zeros((children, 8), bool), np.zeros((children, 8))
+    started, chance = _uptake(rng, x, first, ward, shares)
+    b = {
+        "main": effects * MAIN * jitter[:8],
+        "synergy": effects * 0.15 * jitter[8],
+        "substitution": effects * -0.04 * jitter[9],
+    }
+    noise = NOISE * (np.sqrt(SIBLINGS) * shared + np.sqrt(1 - SIBLINGS) * rng.normal(size=children))
+    if adversarial:
+        b["rare"] = (tuple(int(s) for s in np.argsort(shares)[:2]), 0.30)
+    y = surface(x, started, b) + noise
+    seen = rng.random(children) < (1 - unrecorded) * (1 - 0.1 * unrecorded * x["need"])
+    told = {
+        "deprivation": x["dep"], "need": x["need"], "birthweight": x["bw"], "parity": first,
+        "eal": x["eal"],
+    }  # fmt: skip
+    if missing:
+        told["need"] = np.where(rng.random(children) < missing, np.nan, x["need"])
+    cohort = _cohort(rng, identity("fid", family), ward, told)
+    exposure, ids = _exposure(rng, started), cohort["study_id"].to_numpy()
+    outcome = pd.DataFrame({"study_id": ids[seen], "value": y[seen]})
+    plan = small_plan(150 if children >= 10_000 else 60, scan=children >= 10_000)
+    return World(plan, cohort, exposure, outcome, x, started, chance, b)
+
+
+def _uptake(
+    rng: np.random.Generator, x: dict[str, np.ndarray], first: np.ndarray, ward: np.ndarray,
+    shares: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Which services each child starts, and the chance that background gives of it."""
+    started, chance = np.zeros((len(ward), 8), bool), np.zeros((len(ward), 8))
     for s in range(8):
         pull = rng.uniform(-0.3, 0.4, 4)
         score = (
@@ -187,30 +216,18 @@ def draw(
         score += pull[3] * first + (0.35 * started[:, 0] if s else 0)
         chance[:, s] = 1 / (1 + np.exp(-score))
         score += rng.normal(0, 0.25, 24)[ward]  # of the ward, which no covariate tells
-        started[:, s] = rng.random(children) < 1 / (1 + np.exp(-score))
-    b = {
-        "main": effects * MAIN * jitter[:8],
-        "synergy": effects * 0.15 * jitter[8],
-        "substitution": effects * -0.04 * jitter[9],
-    }
-    noise = NOISE * (np.sqrt(SIBLINGS) * shared + np.sqrt(1 - SIBLINGS) * rng.normal(size=children))
-    if adversarial:
-        b["rare"] = (tuple(int(s) for s in np.argsort(shares)[:2]), 0.30)
-    y = surface(x, started, b) + noise
-    seen = rng.random(children) < (1 - unrecorded) * (1 - 0.1 * unrecorded * x["need"])
-    ids, families = identity("sid", np.arange(children)), identity("fid", family)
-    told = {
-        "deprivation": x["dep"],
-        "need": x["need"],
-        "birthweight": x["bw"],
-        "parity": first,
-        "eal": x["eal"],
-    }
-    if missing:
-        told["need"] = np.where(rng.random(children) < missing, np.nan, x["need"])
-    cohort = pd.DataFrame(
+        started[:, s] = rng.random(len(ward)) < 1 / (1 + np.exp(-score))
+    return started, chance
+
+
+def _cohort(
+    rng: np.random.Generator, families: np.ndarray, ward: np.ndarray, told: dict[str, np.ndarray]
+) -> pd.DataFrame:
+    """The children as stage 03 hands them on: `told` is their background."""
+    children = len(ward)
+    return pd.DataFrame(
         {
-            "study_id": ids,
+            "study_id": identity("sid", np.arange(children)),
             "family_id": families,
             "draw": 0,
             "present": True,
@@ -229,10 +246,18 @@ def draw(
             "m12_reason": "eligible",
             **{f"m12_x_{n}": v for n, v in told.items()},
             "m12_nc_gestation_weeks": (
-                39 + 0.5 * x["bw"] - 0.2 * x["dep"] + rng.normal(0, 1.2, children)
+                39
+                + 0.5 * told["birthweight"]
+                - 0.2 * told["deprivation"]
+                + rng.normal(0, 1.2, children)
             ).round(1),
         }
     )
+
+
+def _exposure(rng: np.random.Generator, started: np.ndarray) -> pd.DataFrame:
+    """What they started, as stage 04 hands it on."""
+    children = len(started)
     words = np.array(
         [
             " + ".join(s for s, yes in zip(SERVICES, row, strict=True) if yes) or "none"
@@ -240,7 +265,12 @@ def draw(
         ]
     )
     exposure = pd.DataFrame(
-        {"study_id": ids, "draw": 0, "m12_new_user": True, "m12_g6_combination": words}
+        {
+            "study_id": identity("sid", np.arange(children)),
+            "draw": 0,
+            "m12_new_user": True,
+            "m12_g6_combination": words,
+        }
     )
     children_dose = rng.poisson(5.0, children)
     for place, service in enumerate(SERVICES):
@@ -248,9 +278,7 @@ def draw(
         exposure[f"start_{service}"] = months.astype("Int64")
         exposure[f"m12_offered_{service}"] = True
         exposure[f"m12_dose_{service}"] = np.where(started[:, place], 1 + children_dose, 0)
-    outcome = pd.DataFrame({"study_id": ids[seen], "value": y[seen]})
-    plan = small_plan(150 if children >= 10_000 else 60, scan=children >= 10_000)
-    return World(plan, cohort, exposure, outcome, x, started, chance, b)
+    return exposure
 
 
 def with_uncertain_links(
