@@ -134,7 +134,7 @@ def _estimated(told: Fit, families: tuple[str, ...]) -> pd.DataFrame:
             "band_low": band.band_low, "band_high": band.band_high,
             "area_low": area.band_low, "area_high": area.band_high,
             "mde80": (band.crit + 0.84) * band.se,
-            "p": 2 * norm.sf(np.abs(band.estimate) / band.se),
+            "p": band.p,
         }  # fmt: skip
         tables.append(pd.DataFrame(columns | pulled(told, places, 0.95)))
     table = pd.concat(tables, ignore_index=True)

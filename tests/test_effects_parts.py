@@ -25,7 +25,7 @@ from leap_eval.effects import (
     joint,
     scored,
 )
-from leap_eval.effects.bands import clustered, critical_value
+from leap_eval.effects.bands import banded, clustered, critical_value, of
 from leap_eval.effects.problem import merged
 from leap_eval.effects.ridge import ridge
 from leap_eval.errors import PlanError
@@ -159,7 +159,8 @@ FIRST = ("pass",) * 5 + ("not_run",) * 3 + ("pass",) + ("not_run",) * 3
 def evidence(**told):
     numbers = {"estimate": 0.3, "se": 0.05, "crit": 2.8, "small": 0.1, "q": 0.001, "budget": 0.04}
     usual = {"status": "prespecified", "ess": 300.0, "recorded": 0.8, "same_sign": 1.0}
-    return Evidence(**usual | numbers | {"checks": PASS} | told)
+    known = usual | numbers | {"checks": PASS} | told
+    return Evidence(**{"alone": abs(known["estimate"]) > 1.96 * known["se"]} | known)
 
 
 @pytest.mark.parametrize(
@@ -241,3 +242,19 @@ def test_a_cube_of_scores_counts_those_without_one_and_names_the_two_largest():
     assert told.loc[("oval", "yes")].tolist() == [2, 1, 80, 50, 30]
     assert told.loc[("oval", "no")].tolist() == [2, 1, 0, 0, 0]
     assert told.loc[("not_known", "yes")].tolist() == [1, 1, 20, 20, 0]
+
+
+def test_bands_told_by_few_heavy_children_hold_as_often_as_they_promise():
+    rng = np.random.default_rng(4)
+    weight = np.zeros((240, 8))
+    for arm in range(8):  # thirty children each, who count for sixteen
+        weight[30 * arm : 30 * arm + 30, arm] = rng.lognormal(0, 0.9, 30)
+    weight *= 240 / weight.sum(axis=0)
+    told = {"t": [], "normal": []}
+    for _ in range(400):
+        means = arm_means(rng.normal(size=240), np.zeros((240, 8)), weight)
+        band = banded(means.phi, np.arange(240))
+        plain = of(band.estimate, clustered(means.phi - band.estimate, np.arange(240)))
+        for name, b in (("t", band), ("normal", plain)):
+            told[name].append(bool(((b.band_low <= 0) & (b.band_high >= 0)).all()))
+    assert np.mean(told["normal"]) < 0.88 < 0.91 < np.mean(told["t"])

@@ -22,17 +22,30 @@ class Bands:
 
     estimate: Floats
     se: Floats
-    crit: float
+    crit: Floats | float
+    free: Floats | float = np.inf  # degrees of freedom of the standard errors
 
     @property
     def low(self) -> Floats:
         """Lower pointwise limits."""
-        return self.estimate - POINTWISE * self.se
+        return self.estimate - self.alone * self.se
 
     @property
     def high(self) -> Floats:
         """Upper pointwise limits."""
-        return self.estimate + POINTWISE * self.se
+        return self.estimate + self.alone * self.se
+
+    @property
+    def alone(self) -> Floats:
+        """Critical values of each estimate's own 95 % interval."""
+        told: Floats = np.asarray(t.ppf(0.975, self.free))
+        return told
+
+    @property
+    def p(self) -> Floats:
+        """Two-sided p values, each alone."""
+        told: Floats = np.asarray(2 * t.sf(np.abs(self.estimate) / self.se, self.free))
+        return told
 
     @property
     def band_low(self) -> Floats:
@@ -47,11 +60,26 @@ class Bands:
 
 def clustered(psi: Floats, family: npt.NDArray[np.integer]) -> Floats:
     """Return the covariance of the means of `psi` (n, C), children of a family together."""
-    groups = int(family.max()) + 1
-    order = np.argsort(family, kind="stable")
-    sums = np.add.reduceat(psi[order], np.searchsorted(family[order], np.arange(groups)), axis=0)
+    sums, groups = _sums(psi, family), int(family.max()) + 1
     covariance: Floats = groups / max(groups - 1, 1) * (sums.T @ sums) / len(psi) ** 2
     return covariance
+
+
+def freedom(psi: Floats, family: npt.NDArray[np.integer]) -> Floats:
+    """Return the degrees of freedom (C,) of those variances: few where few families weigh much.
+
+    Satterthwaite (1946), from the fourth moments of what families add up to.
+    """
+    squares = _sums(psi, family) ** 2
+    told: Floats = 3 * squares.sum(axis=0) ** 2 / np.maximum((squares**2).sum(axis=0), 1e-300)
+    return told
+
+
+def _sums(psi: Floats, family: npt.NDArray[np.integer]) -> Floats:
+    order = np.argsort(family, kind="stable")
+    starts = np.searchsorted(family[order], np.arange(int(family.max()) + 1))
+    sums: Floats = np.add.reduceat(psi[order], starts, axis=0)
+    return sums
 
 
 def critical_value(covariance: Floats, level: float = 0.95, free: int | None = None) -> float:
@@ -83,12 +111,20 @@ def joint(
 def banded(phi: Floats, family: npt.NDArray[np.integer], level: float = 0.95) -> Bands:
     """Estimate the means of `phi` (n, C) with a joint band over all of them."""
     estimate = phi.mean(axis=0)
-    return of(estimate, clustered(phi - estimate, family), level)
+    apart = phi - estimate
+    return of(estimate, clustered(apart, family), level, freedom(apart, family))
 
 
-def of(estimate: Floats, covariance: Floats, level: float = 0.95) -> Bands:
-    """Put a joint band round estimates whose covariance (C, C) is known."""
-    return Bands(estimate, np.sqrt(np.diag(covariance)), critical_value(covariance, level))
+def of(
+    estimate: Floats, covariance: Floats, level: float = 0.95, free: Floats | float = np.inf
+) -> Bands:
+    """Put a joint band round estimates with this covariance (C, C), known or of `free` degrees.
+
+    Each is as likely outside as a normal one would be: those told by few families get a wider
+    band, the others lose nothing by it.
+    """
+    crit: Floats = np.asarray(t.isf(norm.sf(critical_value(covariance, level)), free))
+    return Bands(estimate, np.sqrt(np.diag(covariance)), crit, free)
 
 
 def cautious(

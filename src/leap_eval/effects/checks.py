@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leap_eval.effects.aipw import ArmMeans, Floats, arm_weights
-from leap_eval.effects.bands import POINTWISE, Bands
+from leap_eval.effects.bands import Bands
 from leap_eval.effects.problem import Problem
 from leap_eval.effects.surface import Background, columns_of
 
@@ -84,7 +84,7 @@ def alternatives(bands: Bands, others: Floats) -> tuple[Floats, list[str]]:
     an answer (NaN) is not counted against.
     """
     half = bands.crit * bands.se
-    real = np.abs(bands.estimate) > POINTWISE * bands.se
+    real = np.abs(bands.estimate) > bands.alone * bands.se
     away = np.nan_to_num(np.abs(others - bands.estimate) / half)
     turned = np.isfinite(others) & (np.sign(others) != np.sign(bands.estimate))
     off = (away > 1) | (real & turned)

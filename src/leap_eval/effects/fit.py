@@ -38,7 +38,8 @@ class Fit:
     def bands(self, places: list[int], level: float) -> of_bands.Bands:
         """Put the joint band round one family of contrasts."""
         at = np.ix_(places, places)
-        return of_bands.of(self.pooled.theta[places], self.pooled.total[at], level)
+        free = self.pooled.free[places]
+        return of_bands.of(self.pooled.theta[places], self.pooled.total[at], level, free)
 
     def areas(self, places: list[int], level: float) -> of_bands.Bands:
         """Put the wider band round it that treats areas as clusters."""

@@ -28,6 +28,7 @@ class Evidence:
     ess: float
     recorded: float
     same_sign: float
+    alone: bool  # its own 95 % interval leaves out 0
     checks: tuple[str, ...]  # 1..12: pass, warn, fail, not_run
     family: str = "combination"
 
@@ -56,8 +57,8 @@ def grade(row: Evidence) -> Grade:
         return Grade("N", "difference smaller than what matters")
     if row.excludes_zero(row.crit) and _all_pass(row, (1, 2, 3, 4, 5, 6, 9, 10)):
         return _capped(row, Grade("A", ""))
-    enough = row.crit if row.family == SCANNED else norm.ppf(0.975)
-    if row.excludes_zero(enough) and row.q <= row.budget and _fair(row):
+    enough = row.excludes_zero(row.crit) if row.family == SCANNED else row.alone
+    if enough and row.q <= row.budget and _fair(row):
         return _capped(row, Grade("B", _short_of_a(row)))
     if row.excludes_zero(WIDE) and row.same_sign >= SAME_SIGN:
         return Grade("C", _short_of_b(row))
@@ -104,7 +105,7 @@ def _short_of_a(row: Evidence) -> str:
 
 
 def _short_of_b(row: Evidence) -> str:
-    if not row.excludes_zero(norm.ppf(0.975)):
+    if not row.alone:
         return "95 interval holds 0"
     if row.q > row.budget or (row.family == SCANNED and not row.excludes_zero(row.crit)):
         return "could be a false discovery among many"

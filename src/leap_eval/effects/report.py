@@ -156,7 +156,7 @@ def _limits(bands: Bands) -> dict[str, Floats | float]:
         "band_high": bands.band_high,
         "crit": bands.crit,
         "mde80": (bands.crit + POWER) * bands.se,
-        "p": 2 * norm.sf(np.abs(bands.estimate) / bands.se),
+        "p": bands.p,
     }
 
 
@@ -217,6 +217,7 @@ def _evidence(row: dict[str, Any], rule: OutcomeRule, status: Any, budget: float
         small=rule.small,
         budget=budget,
         family=row["family"],
+        alone=row["low"] > 0 or row["high"] < 0,
         checks=tuple(row[f"check_{n}"] for n in checks.NUMBERS),
         **{k: row[k] for k in ("estimate", "se", "crit", "q", "ess", "recorded", "same_sign")},
     )

@@ -18,6 +18,7 @@ class Pooled:
     share_missing: Floats  # (C,)
     share_links: Floats  # (C,)
     area: Floats  # (C, C): covariance with areas as clusters, as far as they differ
+    free: Floats  # (C,): degrees of freedom of the total variances
 
 
 def pool(thetas: Floats, within: Floats) -> tuple[Floats, Floats]:
@@ -28,3 +29,13 @@ def pool(thetas: Floats, within: Floats) -> tuple[Floats, Floats]:
     apart = thetas - thetas.mean(axis=0)
     between = (1 + 1 / m) * (apart.T @ apart) / (m - 1)
     return within + between, between
+
+
+def of_both(total: Floats, between: Floats, within: Floats, m: int) -> Floats:
+    """Return the degrees of freedom (C,) of the total covariance (C, C) of m answers.
+
+    Satterthwaite over both parts; `within` (C,) are those of the variance within an answer.
+    """
+    t, b = np.diag(total), np.diag(between)
+    told: Floats = t**2 / ((t - b) ** 2 / within + b**2 / max(m - 1, 1))
+    return told

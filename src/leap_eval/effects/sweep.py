@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from leap_eval.effects.aipw import ArmMeans, Floats, arm_means
-from leap_eval.effects.bands import clustered
+from leap_eval.effects.bands import clustered, freedom
 from leap_eval.effects.contrasts import Contrast, influences
 from leap_eval.effects.mix import mixed
 from leap_eval.effects.problem import Problem
-from leap_eval.effects.rubin import Pooled, pool
+from leap_eval.effects.rubin import Pooled, of_both, pool
 from leap_eval.effects.surface import Background, Lines, background, lines
 from leap_eval.effects.trees import grown, tree_surfaces
 from leap_eval.errors import PlanError
@@ -54,7 +54,7 @@ def swept(asked: Problem, listed: list[Contrast], parts: Parts, seed: int) -> Sw
     """
     first: tuple[Background, dict[str, Floats], int] | None = None
     phi, count = np.zeros(parts.weight[0].shape), 0
-    thetas, within, area = [], [], []
+    thetas, within, area, free = [], [], [], []
     for repeat, given, surfaces, rank in _passes(asked, parts, seed):
         first = first or (given, surfaces, rank)
         means = arm_means(asked.y, surfaces["mixed"], parts.weight[repeat])
@@ -64,6 +64,7 @@ def swept(asked: Problem, listed: list[Contrast], parts: Parts, seed: int) -> Sw
             thetas.append(psi.mean(axis=0))
             within.append(clustered(psi - thetas[-1], asked.family))
             area.append(clustered(psi - thetas[-1], asked.area))
+            free.append(freedom(psi - thetas[-1], asked.family))
     phi = phi / count
     if not np.isfinite(phi).all():
         raise PlanError(
@@ -74,12 +75,14 @@ def swept(asked: Problem, listed: list[Contrast], parts: Parts, seed: int) -> Sw
         thetas = [psi.mean(axis=0)]
         within = [clustered(psi - thetas[0], asked.family)]
         area = [clustered(psi - thetas[0], asked.area)]
-    pooled = _pooled(np.array(thetas), np.mean(within, axis=0), np.mean(area, axis=0), parts.moves)
+        free = [freedom(psi - thetas[0], asked.family)]
+    spread = [np.mean(told, axis=0) for told in (within, area, free)]
+    pooled = _pooled(np.array(thetas), spread[0], spread[1], spread[2], parts.moves)
     assert first is not None
     return Swept(ArmMeans(phi.mean(axis=0), phi), pooled, *first)
 
 
-def _pooled(thetas: Floats, within: Floats, area: Floats, moves: Floats) -> Pooled:
+def _pooled(thetas: Floats, within: Floats, area: Floats, free: Floats, moves: Floats) -> Pooled:
     """Pool once: filling k goes with link draw k, so that the spread holds what both add."""
     fixed = pool(thetas, within)[1]
     if len(moves):
@@ -92,6 +95,7 @@ def _pooled(thetas: Floats, within: Floats, area: Floats, moves: Floats) -> Pool
         share_missing=np.diag(fixed) / np.diag(total),
         share_links=np.diag(pool(moves, within)[1]) / np.diag(total),
         area=area + between,
+        free=of_both(total, between, free, len(thetas)),
     )
 
 

@@ -75,7 +75,7 @@ def twin(
             off = np.abs(band.estimate - truth[name])
             held[name][replicate] = (
                 (off <= band.crit * band.se).all(),
-                (off <= 1.96 * band.se).mean(),
+                (off <= band.alone * band.se).mean(),
             )
     means = {name: h.mean(axis=0) for name, h in held.items()} if replicates else {}
     return {name: Coverage(float(m[0]), float(m[1]), replicates) for name, m in means.items()}
