@@ -80,10 +80,12 @@ def test_children_of_link_draws_change_no_arm_fold_or_propensity_of_the_best_lin
 def test_one_pooling_holds_what_gaps_and_what_links_add():
     rng = np.random.default_rng(1)
     thetas, moved = rng.normal(size=(20, 3)), rng.normal(size=(20, 3)) / 2
-    told = _pooled(thetas, np.eye(3), np.eye(3), moved)
+    told = _pooled(thetas, np.eye(3), np.eye(3), np.full(3, 400.0), moved)
     total, between = pool(thetas + moved, np.eye(3))
     assert np.allclose(told.total, total)
     assert np.allclose(told.area - np.eye(3), between)
     assert np.allclose(told.theta, (thetas + moved).mean(axis=0))
     links = pool(moved, np.eye(3))[1]
     assert np.allclose(told.share_links * np.diag(total), np.diag(links))
+    # Twenty answers tell how far they lie apart with 19 degrees; 400 tell the rest.
+    assert ((told.free > 19) & (told.free < 400)).all()
