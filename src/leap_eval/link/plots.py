@@ -175,11 +175,10 @@ def forest(bias: Report) -> Figure:
     )
     axes.hlines(place, low, high, color=colours)
     axes.scatter(value, place, color=colours, s=14, zorder=3)
-    for y, g, colour in zip(place, own, colours, strict=True):
+    for x, y, g, colour in zip(high, place, own, colours, strict=True):
         if g["recall"] < LEAST_SHOWN:
-            axes.text(LEAST_SHOWN, y, f"  {g['recall']:.2f}, off the scale", va="center",
-                      fontsize=7, color=colour,
-                      bbox={"color": "white", "pad": 0.5}, zorder=2)  # fmt: skip
+            axes.annotate(f"{g['recall']:.2f}, off the scale", (x, y), (6, 0), va="center",
+                          textcoords="offset points", fontsize=7, color=colour)  # fmt: skip
     axes.set_yticks(
         place, [f"{g['dimension']}: {g['group']}".replace("_", " ") for g in own], fontsize=7
     )
