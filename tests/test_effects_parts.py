@@ -244,7 +244,7 @@ def test_a_cube_of_scores_counts_those_without_one_and_names_the_two_largest():
     assert told.loc[("not_known", "yes")].tolist() == [1, 1, 20, 20, 0]
 
 
-def test_bands_told_by_few_heavy_children_hold_as_often_as_they_promise():
+def test_bands_told_by_few_heavy_children_hold_where_normal_ones_are_too_narrow():
     rng = np.random.default_rng(4)
     weight = np.zeros((240, 8))
     for arm in range(8):  # thirty children each, who count for sixteen

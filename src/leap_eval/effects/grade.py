@@ -40,6 +40,12 @@ class Evidence:
         """Tell whether estimate ± width standard errors leaves out 0."""
         return abs(self.estimate) > width * self.se
 
+    @property
+    def discovered(self) -> bool:
+        """Tell whether it stands out among all that was asked; of a scan, by the joint band."""
+        enough = self.excludes_zero(self.crit) if self.family == SCANNED else self.alone
+        return enough and self.q <= self.budget
+
 
 @dataclass(frozen=True, slots=True)
 class Grade:
@@ -57,8 +63,7 @@ def grade(row: Evidence) -> Grade:
         return Grade("N", "difference smaller than what matters")
     if row.excludes_zero(row.crit) and _all_pass(row, (1, 2, 3, 4, 5, 6, 9, 10)):
         return _capped(row, Grade("A", ""))
-    enough = row.excludes_zero(row.crit) if row.family == SCANNED else row.alone
-    if enough and row.q <= row.budget and _fair(row):
+    if row.discovered and _fair(row):
         return _capped(row, Grade("B", _short_of_a(row)))
     if row.excludes_zero(WIDE) and row.same_sign >= SAME_SIGN:
         return Grade("C", _short_of_b(row))
@@ -107,7 +112,7 @@ def _short_of_a(row: Evidence) -> str:
 def _short_of_b(row: Evidence) -> str:
     if not row.alone:
         return "95 interval holds 0"
-    if row.q > row.budget or (row.family == SCANNED and not row.excludes_zero(row.crit)):
+    if not row.discovered:
         return "could be a false discovery among many"
     return "check " + ", ".join(
         f"{n} {row.check(n)}" for n in (1, 2, 3, 4, 5) if row.check(n) != "pass"
