@@ -7,6 +7,7 @@ and each presence interval, how many children there are.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array, vstack
 
 Codes = tuple[frozenset[str], ...]  # per dimension, the finest codes covered
 Fact = tuple[int, Codes, float, float]  # release, what it covers, lowest, highest
@@ -71,8 +73,12 @@ def attack(
     threshold: int,
     own: Codes | None = None,
     whole: bool = True,
+    drawn: int = 0,
 ) -> Recovered:
-    """Attack every group of 1 to threshold - 1; `own`: children an insider knows already."""
+    """Attack every group of 1 to threshold - 1; `own`: children an insider knows already.
+
+    `drawn`: attack only so many of them, drawn at random, where all would take days.
+    """
     blocks, releases = merged(world, facts), len(world.counts)
     who: list[tuple[tuple[frozenset[str], ...], int, int, int]] = []
     for cell in product(*blocks):
@@ -96,9 +102,12 @@ def attack(
         known = [np.all([c[d] <= own[d] for d in range(len(own))]) for c, *_ in who]
         for i in np.flatnonzero([not (r & ~np.array(known)).any() for r in rows]):
             low[i] = high[i] = float(truth[rows[i]].sum())
-    facts_ = Facts(np.array(rows, float), np.array(low), np.array(high), truth, whole)
+    facts_ = Facts(*tightest(rows, low, high), truth, whole)
     exact = below = tried = 0
-    for group in groups(facts, blocks, who, present):
+    every = (some if drawn else groups)(facts, blocks, who, present)
+    for group in every:
+        if drawn and tried == drawn:
+            break
         size = truth[group].sum()
         # Nobody else's child is in it: that there is none is a zero, and zeros are told.
         if own is not None and not truth[group & ~np.array(known)].any():
@@ -111,8 +120,21 @@ def attack(
     return Recovered(tried, exact, below)
 
 
-def groups(facts: list[Fact], blocks: Any, who: Any, present: list[Any]) -> Iterator[Any]:
-    """Yield every group a reader may think of, once."""
+def tightest(rows: list[Any], low: list[float], high: list[float]) -> tuple[Any, Any, Any]:
+    """Return each cell once, between the highest of its lows and the lowest of its highs."""
+    at: dict[bytes, int] = {}
+    of = [at.setdefault(row.tobytes(), len(at)) for row in rows]
+    least, most = np.full(len(at), -np.inf), np.full(len(at), np.inf)
+    np.maximum.at(least, of, low)
+    np.minimum.at(most, of, high)
+    first = np.unique(of, return_index=True)[1]
+    return csr_array(np.array([rows[i] for i in first], float)), least, most
+
+
+def sides(
+    facts: list[Fact], blocks: Any, who: Any, present: list[Any]
+) -> tuple[list[Any], list[Any]]:
+    """Return, per dimension, the sets of codes a reader may think of, and the kinds of presence."""
     sets = []
     for d, parts in enumerate(blocks):
         told = {f[1][d] for f in facts} | {frozenset().union(*parts)}
@@ -122,6 +144,26 @@ def groups(facts: list[Fact], blocks: Any, who: Any, present: list[Any]) -> Iter
     kinds = [*present, *(a & ~b for a in present for b in present if a is not b)]
     kinds += [np.array([(a, b) == span for _, a, b, _ in who])
               for span in sorted({(a, b) for _, a, b, _ in who})]  # fmt: skip
+    return sets, kinds
+
+
+def some(facts: list[Fact], blocks: Any, who: Any, present: list[Any]) -> Iterator[Any]:
+    """Yield groups drawn at random without end: every other one a single place."""
+    sets, kinds = sides(facts, blocks, who, present)
+    chance = np.random.default_rng(0)
+    for number in itertools.count():
+        one = [chance.choice(len(s)) for s in sets]
+        masks = [s[i] for s, i in zip(sets, one, strict=True)]
+        group = np.logical_and.reduce([*masks, kinds[chance.choice(len(kinds))]])
+        places = np.flatnonzero(group)
+        if number % 2 and len(places):
+            group = np.arange(len(group)) == chance.choice(places)
+        yield group
+
+
+def groups(facts: list[Fact], blocks: Any, who: Any, present: list[Any]) -> Iterator[Any]:
+    """Yield every group a reader may think of, once."""
+    sets, kinds = sides(facts, blocks, who, present)
     seen = set()
     for *masks, kind in product(*sets, kinds):
         group = np.logical_and.reduce([*masks, kind])
@@ -157,7 +199,7 @@ class Facts:
         told = self._milp(cost, self.matrix, self.low, self.high)
         if told.x is None:  # a group without end: a thousand more will do
             far = np.append(self.low, -cost @ self.tables[0] + 1000)
-            rows = np.vstack([self.matrix, -cost])
+            rows = vstack([self.matrix, csr_array(-cost[None, :])], format="csr")
             told = self._milp(0 * cost, rows, far, np.append(self.high, np.inf))
         if told.x is not None:
             table = np.round(told.x) if self.whole else told.x

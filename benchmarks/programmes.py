@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import wide
 
-from leap_eval.disclosure import cells, entries, suppress, targets
+from leap_eval.disclosure import cells, entries, fallback, suppress, targets
 from leap_eval.disclosure.declare import ALL, Cube, Output, Release
 
 AREAS = tuple(f"a{i}" for i in range(8))
@@ -20,6 +20,7 @@ AGES = tuple(f"y{i}" for i in range(6))
 SERVICES = ("s0", "s1", "s2")
 NAMES = ("area", "age", "service")
 QUARTERLY = 16_000
+DRAWN = 500  # groups of a wide programme that the attacker of linear programmes judges
 JOINT = 600  # cells, up to which the optimum of all releases at once is worth asking for
 
 
@@ -100,7 +101,9 @@ def run(told: Any) -> dict[str, Any]:
                 print(release.name, len(release.told), hidden, so_far, file=sys.stderr, flush=True)
         seconds["slowest"] = max(seconds["slowest"], clock.lap("solve"))
         codes = wide.codes(told) if told.wide else (AREAS, AGES, SERVICES)
-        found = judged(done, counts, told.threshold, insider, codes)
+        # Of a wide programme all groups would take days, and whole children hours each.
+        drawn = DRAWN if told.wide else 0
+        found = judged(done, counts, told.threshold, insider, codes, drawn, not told.wide)
         clock.lap("attack")
         for recovered in found:
             total["targets"] += recovered.tried
@@ -147,11 +150,13 @@ def release_(done: list[Release], release: Release, need: Any, own: Any) -> tupl
     conflicts = 0
     while release.outputs:
         problem = cells.collect([*done, release], insiders=own)
-        found = targets.targets(problem, need)
+        first = targets.primary(problem, need)
+        found = fallback.wanted(problem, need, fallback.dear(problem))
         try:
-            pattern = suppress.suppress(
-                problem, found, targets.primary(problem, need), suppress.Effort(), b"x"
-            )
+            if fallback.large(problem):
+                pattern, _ = fallback.protect(problem, need, first, found, b"x")
+            else:
+                pattern = suppress.suppress(problem, found, first, suppress.Effort(), b"x")
             return entries.after(release, problem, pattern.withheld), conflicts
         except suppress.Conflict as conflict:
             conflicts += 1
@@ -183,6 +188,8 @@ def judged(
     threshold: int,
     insider: bool,
     every: Any = (AREAS, AGES, SERVICES),
+    drawn: int = 0,
+    whole: bool = True,
 ) -> list[Any]:
     """Hand every page to the attackers: the reader of all, and the partner who knows s0."""
     dims = done[0].cubes["c"].dimensions
@@ -200,8 +207,8 @@ def judged(
     if not facts:
         return []
     world = attacker.World(codes, tuple(counts))
-    made = [attacker.attack(world, facts, threshold)]
+    made = [attacker.attack(world, facts, threshold, None, whole, drawn)]
     if insider:
         own = (*(frozenset(c) for c in codes[:2]), frozenset({"s0"}))
-        made.append(attacker.attack(world, facts, threshold, own))
+        made.append(attacker.attack(world, facts, threshold, own, whole, drawn))
     return made

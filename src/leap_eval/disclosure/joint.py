@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leap_eval.disclosure import cells, crossed, entries, known, rounding, summed, sums, targets
+from leap_eval.disclosure import (
+    cells,
+    crossed,
+    entries,
+    fallback,
+    known,
+    rounding,
+    summed,
+    sums,
+    targets,
+)  # fmt: skip
 from leap_eval.disclosure import suppress as suppression
 from leap_eval.disclosure import witnesses as examples
 from leap_eval.disclosure.cells import Problem
@@ -85,16 +95,19 @@ def solve(
             name, tuple(o for n in tables if n in kept for o in tables[n]), told.cubes
         )
         every = [*earlier, release]
-        problem, found = _problem(every, rules, own or {})
-        return release, problem, found, summed.collect(every, problem, rules)
+        problem, more = _problem(every, rules, own or {})
+        adding = summed.collect(every, problem, rules)
+        found = fallback.wanted(problem, known.need(rules), _spared(problem, adding))
+        return release, problem, known.joined(found, more), adding
 
     def blocked(kept: Sequence[str]) -> suppression.Conflict | None:
         _, problem, found, adding = asked(kept)
-        return (
-            suppression.blocked(problem, found)
-            or sums.blocked(adding, rules)
-            or crossed.blocked(problem, found, adding)
+        counts = (
+            fallback.blocked(problem, known.need(rules))
+            if fallback.large(problem)
+            else suppression.blocked(problem, found)
         )
+        return counts or sums.blocked(adding, rules) or crossed.blocked(problem, found, adding)
 
     kept, failed = list(tables), list[str]()
     while conflict := blocked(kept):
@@ -109,7 +122,8 @@ def solve(
             kept.append(back)
     release, problem, found, adding = asked(kept)
     failed = [n for n in tables if n not in kept]
-    pattern, shown, hidden = _protected(problem, found, rules, draw, adding)
+    protected = _fallback if fallback.large(problem) else _protected
+    pattern, found, shown, hidden = protected(problem, found, rules, draw, adding)
     texts = _texts(problem, pattern, rules, release.outputs)
     both = zip(adding, hidden, strict=True)
     told_sums = {key: (text, span) for s, hide in both for key, text, span in s.told_of(hide)}
@@ -120,9 +134,13 @@ def solve(
 
 def _protected(
     problem: Problem, found: Targets, rules: Rules, draw: bytes, adding: Sequence[sums.Sums]
-) -> tuple[Pattern, examples.Witnesses, tuple[Bools, ...]]:
-    first = targets.primary(problem, known.need(rules)) | sums.first(adding, problem)
+) -> tuple[Pattern, Targets, examples.Witnesses, tuple[Bools, ...]]:
+    need = known.need(rules)
+    first = targets.primary(problem, need) | sums.first(adding, problem)
     pattern = suppression.suppress(problem, found, first, effort(rules), draw)
+    if spared := _spared(problem, adding):
+        safe, left = fallback.unnoticed(problem, need, whole=True)
+        found = targets.add(found, left)
     pattern, shown = _whole(problem, found, pattern, rules)
     # Sums last: what they withhold besides only widens what the witnesses prove.
     both = crossed.Both(problem, found, adding)
@@ -132,7 +150,29 @@ def _protected(
     # The same audit decides, whatever the method: a fresh one, from nothing.
     if not both.safe(withheld, hidden):
         raise DisclosureError("disclosure: the last audit found an open group; nothing is released")
-    return pattern, both.proven(shown, hidden), hidden
+    if spared:
+        told, proof = fallback.whole(problem, [safe], need)
+        found, shown = targets.add(told, found), examples.together(proof, shown)
+    return pattern, found, both.proven(shown, hidden), hidden
+
+
+def _fallback(
+    problem: Problem, found: Targets, rules: Rules, draw: bytes, adding: Sequence[sums.Sums]
+) -> tuple[Pattern, Targets, examples.Witnesses, tuple[Bools, ...]]:
+    """Protect a problem too large to search: audited as exactly, never called the best."""
+    if any(s.crossing for s in adding):
+        raise DisclosureError(
+            "disclosure: sums that cross cannot be audited in a problem of this size; leave them "
+            "out, or release fewer tables"
+        )
+    need = known.need(rules)
+    first = targets.primary(problem, need) | sums.first(adding, problem)
+    pattern, audits = fallback.protect(problem, need, first, found, draw)
+    withheld, hidden = crossed.protected(
+        crossed.Both(problem, found, adding), pattern.withheld, rules
+    )
+    told, shown = fallback.whole(problem, audits, need)
+    return replace(pattern, withheld=withheld), told, shown, hidden
 
 
 def _ordered(line: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -161,7 +201,13 @@ def _whole(
     raise DisclosureError("disclosure: whole children give a group away; coarsen or leave it out")
 
 
-def _problem(releases: list[Release], rules: Rules, own: Own) -> tuple[Problem, Targets]:
+def _spared(problem: Problem, adding: Sequence[sums.Sums]) -> bool:
+    """Tell whether groups that no page notices need no search; sums that cross may notice."""
+    return fallback.dear(problem) and not any(s.crossing for s in adding)
+
+
+def _problem(releases: list[Release], rules: Rules, own: Own) -> tuple[Problem, Targets | None]:
+    """Return the problem as the rules want it, and the targets they name beside small groups."""
     outputs = releases[-1].outputs
     always = [c for word in rules.weights.always_show for c in SHOWN_ALWAYS.get(word, (word,))]
     keys = [k for o in outputs for k in o.keys()]  # noqa: SIM118 - a method of Output
@@ -176,8 +222,7 @@ def _problem(releases: list[Release], rules: Rules, own: Own) -> tuple[Problem, 
     )
     problem = known.summed(known.rounded(problem, rules), rules, outputs)
     problem, more = known.class_cells(problem, rules, outputs)
-    problem = known.weighted(problem, rules)
-    return problem, known.joined(targets.targets(problem, known.need(rules)), more)
+    return known.weighted(problem, rules), more
 
 
 def effort(rules: Rules) -> Effort:

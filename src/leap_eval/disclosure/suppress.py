@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,7 +58,7 @@ class Pattern:
     cost: float  # in the units of the weights, without the secret draw
     bound: float
     gap: float
-    method: str  # optimal | within_gap | repaired | eliminated
+    method: str  # optimal | within_gap | repaired | fallback
     asked: int  # programmes the attackers solved
 
 
@@ -212,7 +212,13 @@ def blocked(problem: Problem, found: Targets) -> Conflict | None:
 
 
 def _conflict(problem: Problem, unsafe: list[Open]) -> Conflict:
-    held = {int(i) for o in unsafe for b in (o.high, o.low) for i in np.flatnonzero(b.duals)}
+    return conflict(
+        problem, {int(i) for o in unsafe for b in (o.high, o.low) for i in np.flatnonzero(b.duals)}
+    )
+
+
+def conflict(problem: Problem, held: Collection[int]) -> Conflict:
+    """Return what to say where these cells keep a group open whatever else is withheld."""
     # A withheld cell is in the way, too, where its marker says "not zero".
     outputs = dict.fromkeys(key[0] for key, row in problem.names.items() if row in held)
     outputs = outputs or dict.fromkeys(key[0] for key in problem.names)

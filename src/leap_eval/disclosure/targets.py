@@ -72,6 +72,13 @@ def add(found: Targets, more: Targets) -> Targets:
     )
 
 
+def some(found: Targets, which: Bools) -> Targets:
+    """Return those targets that are wanted."""
+    at = np.flatnonzero(which)
+    why = tuple(found.why[i] for i in at.tolist())
+    return Targets(found.rows[at], found.truth[at], found.upper[at], found.width[at], why)
+
+
 def _small(group: Group, atoms: Floats, threshold: int) -> Any:
     """Return the group's small sums over crosses of its sets, a row each."""
     shape = tuple(s.shape[1] for s in group.sets)

@@ -36,6 +36,18 @@ class Witnesses:
     unsafe: Bools  # and a whole programme proved that there is none
 
 
+def together(first: Witnesses, more: Witnesses) -> Witnesses:
+    """Return the witnesses of both sets of targets as one."""
+    many = first.tables.shape[0]
+    return Witnesses(
+        sparse.vstack([first.tables, more.tables]).tocsr(),
+        np.concatenate([first.low, more.low + many]),
+        np.concatenate([first.high, more.high + many]),
+        np.concatenate([first.open, more.open]),
+        np.concatenate([first.unsafe, more.unsafe]),
+    )
+
+
 @dataclass(slots=True)
 class _Found:
     """The best whole tables so far, per target."""
@@ -69,12 +81,12 @@ def find(
     kept = _Found([sparse.csr_matrix((1, len(problem.atoms)))], np.zeros(n), np.zeros(n),
                   np.zeros(n, np.int64), np.zeros(n, np.int64))  # fmt: skip
     unsafe = np.zeros(n, bool)
-    axes, chance = _axes(problem), np.random.default_rng(SEED)
+    sides, chance = axes(problem), np.random.default_rng(SEED)
     if not _corners(attacker, kept):
         for q in attacker.aims.tolist():
             if boxes > 0 and not _enough(found, kept)[q]:
                 boxes -= 1
-                inside = _around(axes, found.rows[q].indices, chance)
+                inside = _around(sides, found.rows[q].indices, chance)
                 aims = found.rows[np.flatnonzero(~_enough(found, kept))].sum(axis=0)
                 _boxed(attacker, kept, np.asarray(aims).ravel(), inside, CROWD)
     nearest = Nearest(attacker)
@@ -86,7 +98,7 @@ def find(
                 if not _keep(attacker, kept, np.round(move)) and boxes > 0:
                     boxes -= 1
                     aim = sense * found.rows[q].toarray().ravel()
-                    _boxed(attacker, kept, aim, _box(axes, move), far)
+                    _boxed(attacker, kept, aim, _box(sides, move), far)
     for q in attacker.aims[~_enough(found, kept)[attacker.aims]].tolist():
         if boxes > 0:
             boxes -= 1
@@ -123,7 +135,7 @@ def _keep(attacker: Attacker, kept: _Found, move: Floats) -> bool:
     return True
 
 
-def _axes(problem: Problem) -> list[Ints]:
+def axes(problem: Problem) -> list[Ints]:
     """Return, per dimension, each atom's code (-1: has none)."""
     names = dict.fromkeys(d for told in problem.labels for d, _ in told[2])
     made = []
