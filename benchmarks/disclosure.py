@@ -8,8 +8,9 @@ python benchmarks/disclosure.py --tables [--shape 25x10 --groups 5 --seeds 0:3
    ... --acro --data DIR --peer-python PYTHON [--seeds 0:3]
    ... --presets | --verify [--ledgers N --root DIR] | --covert   (may stand together)
 
-The attacker of --programmes (benchmarks/attacker.py) shares no code with the gate; the
-verifier of --verify shares none with the solver. Last line: one JSON object.
+The attacker of --programmes (benchmarks/attacker.py) shares no code with the gate; with --wide
+it judges 500 groups drawn at random, as all would take days. The verifier of --verify shares
+none with the solver. Last line: one JSON object.
 """
 
 from __future__ import annotations

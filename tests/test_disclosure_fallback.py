@@ -156,11 +156,11 @@ def test_a_marker_that_tells_too_well_is_a_conflict_that_names_its_table() -> No
         release = Release(f"q{quarter}", (Output("t", "c", nodes),), {"c": Cube(frame, ("area",))})
         problem = cells.collect([*done, release])
         done.append(entries.after(release, problem, np.zeros(len(problem.truth), bool)))
-    told = (
-        fallback.blocked(problem, NEED),
-        suppress.blocked(problem, targets.targets(problem, NEED)),
-    )
-    assert [conflict.outputs for conflict in told] == [("t",), ("t",)]
+    every, first = targets.targets(problem, NEED), targets.primary(problem, NEED)
+    assert suppress.blocked(problem, every).outputs == ("t",)
+    with pytest.raises(suppress.Conflict) as told:
+        fallback.protect(problem, NEED, first, every, b"draw")
+    assert told.value.outputs == ("t",)
 
 
 def test_a_box_raises_one_place_and_no_margin_of_two_notices() -> None:

@@ -1,13 +1,9 @@
 """What possible tables prove safe at once, and an exact attacker for what they leave open.
 
-Every small group holds an atom of 1 to `threshold - 1` children. Where a table that every page
-allows raises any atom of the group to `upper`, and by `width` above the whole group, the group
-is safe, for nothing in it can be negative. So an example an atom clears millions of groups that
-nobody has to name. Groups that hold no such atom are named, and cleared by two tables far
-enough apart, or put to the attacker of `attack`.
-
-A reader who is told the truth of most atoms knows more than any: what it cannot tell, nobody
-can. So questions go first to readers who miss only a quarter's movers and whoever stays.
+Where a table that every page allows raises any atom of a group to `upper`, and by `width` above
+the whole group, the group is safe, for nothing in it can be negative. So one example an atom
+clears millions of groups that nobody has to name. Small groups without such an atom are named:
+two tables far enough apart clear them, or the attacker is asked.
 """
 
 from __future__ import annotations
@@ -28,7 +24,7 @@ from leap_eval.disclosure.declare import Bools, Floats, Ints
 from leap_eval.disclosure.targets import Need, Targets
 from leap_eval.errors import DisclosureError
 
-NEAR = 30  # children that a withheld cell may lose before its marker matters: kept in mind
+NEAR = 30  # a marker that lets a cell lose more children waits until a table breaks it
 CROWD = 20  # targets that are asked about one by one
 WORTH = 0.9  # a question about all is asked again unless it leaves more than this share
 ONCE = 50_000  # groups looked at together
@@ -86,8 +82,8 @@ def shortened(problem: Problem, free: Room, moves: Any) -> Any:
         (sparse.identity(many), -problem.atoms, np.full(many, np.inf)),
     ):
         moved = (rows @ moves).tocoo()
-        noticed = np.abs(moved.data) > TINY
-        row, column, by = moved.row[noticed], moved.col[noticed], moved.data[noticed]
+        far = (moved.data > high[moved.row] + TINY) | (moved.data < low[moved.row] - TINY)
+        row, column, by = moved.row[far], moved.col[far], moved.data[far]
         np.minimum.at(share, column, np.where(by > 0, high[row], low[row]) / by)
     return (moves @ sparse.diags(share)).tocsc()
 
@@ -126,6 +122,9 @@ class Questions:
             # New rows break the last table (dual simplex); a new question does not (primal).
             self._solver.setOptionValue("simplex_strategy", 1 if self._fresh else 4)
             self._solver.run()
+            if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+                self._solver.clearSolver()
+                self._solver.run()
             if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
                 raise DisclosureError(
                     "disclosure: the attacker's programme did not end; nothing is released"
@@ -180,7 +179,8 @@ def kinds(rows: Any) -> tuple[Ints, Ints]:
     first, of = list[int](), np.zeros(rows.shape[0], np.int64)
     for i, (a, b) in enumerate(zip(rows.indptr[:-1], rows.indptr[1:], strict=True)):
         of[i] = seen.setdefault(rows.indices[a:b].tobytes() + rows.data[a:b].tobytes(), len(seen))
-        first += [i] if of[i] == len(first) else []
+        if of[i] == len(first):
+            first.append(i)
     return np.array(first, np.int64), of
 
 

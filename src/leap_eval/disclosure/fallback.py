@@ -18,13 +18,12 @@ from scipy import sparse
 from leap_eval.disclosure import suppress, targets
 from leap_eval.disclosure.attack import TINY, start
 from leap_eval.disclosure.cells import SHOWN, Problem
-from leap_eval.disclosure.declare import Bools, Floats
+from leap_eval.disclosure.declare import Bools, Floats, Ints
 from leap_eval.disclosure.examples import (
     Audit,
     Reader,
     Room,
     kinds,
-    named,
     readers,
     room,
     shortened,
@@ -82,21 +81,19 @@ def _unnoticed(problem: Problem, lifts: Lifts) -> Any:
     return shortened(problem, Room(nothing, nothing), _stacked(problem, lifts.moves.values()))
 
 
-def blocked(problem: Problem, need: Need) -> suppress.Conflict | None:
-    """Return why a new small cell is told too well, whatever is withheld, if one is."""
-    movers = Movers(problem)
-    moves = _unnoticed(problem, Lifts(problem, movers, level(need)))
-    return _conflict(problem, movers, moves, need)
+def condemned(problem: Problem, need: Need) -> Ints:
+    """Return new small cells that an older one and a marker tell too well, whatever is withheld.
 
-
-def _conflict(problem: Problem, movers: Movers, moves: Any, need: Need) -> suppress.Conflict | None:
-    """Ask about new small cells alone: old pages and a marker that says "not zero" may do."""
-    free = room(problem, problem.fixed != SHOWN, readers(problem)[-1])
-    cells = problem.cells[np.flatnonzero(targets.primary(problem, need) & problem.free)]
-    audit = Audit(named(cells, problem.atoms, need), moves)
-    audit.ask(problem, movers.stays, free)
-    guilty = np.flatnonzero(audit.guilt).tolist()
-    return suppress.conflict(problem, guilty) if audit.open.any() else None
+    Such a cell holds what its marker says at least, and at most what an exact one around it does.
+    """
+    new = np.flatnonzero(targets.primary(problem, need) & problem.free)
+    exact = np.flatnonzero((problem.fixed == SHOWN) & (problem.shown[:, 0] == problem.shown[:, 1]))
+    rows = problem.cells[new]
+    around = (problem.cells[exact] @ rows.T).toarray() == np.diff(rows.indptr)
+    most = np.where(around, problem.truth[exact][:, None], np.inf).min(axis=0, initial=np.inf)
+    told = (most < need.upper) | (most - problem.hidden[new, 0] < need.width)
+    guilty: Ints = new[told & (problem.truth[new] < need.threshold)]
+    return guilty
 
 
 def protect(
@@ -107,11 +104,11 @@ def protect(
     `more` are targets beside the small groups. Raises `suppress.Conflict` where withholding
     all that is free is not enough.
     """
+    if len(told := condemned(problem, need)):
+        raise suppress.conflict(problem, told.tolist())
     movers, must, every = Movers(problem), start(problem, first), readers(problem)
     lifts = Lifts(problem, movers, level(need))
     moves = _unnoticed(problem, lifts)
-    if conflict := _conflict(problem, movers, moves, need):
-        raise conflict
     candid = continued(problem, movers) & ~must
     withheld = must | (problem.free & ~candid)
     moves, used = _swapped(problem, movers, lifts, moves, every, withheld, candid, need, draw)
@@ -129,8 +126,8 @@ def protect(
         able, guilt = problem.free & ~withheld, np.sum([a.guilt for a in audits], axis=0)
         if not able.any():
             break
-        told = able & (guilt > 0)
-        withheld |= told if told.any() and repairs < REPAIRS else able
+        guilty = able & (guilt > 0)
+        withheld |= guilty if guilty.any() and repairs < REPAIRS else able
     raise suppress.conflict(problem, np.flatnonzero(guilt).tolist())
 
 

@@ -33,6 +33,8 @@ from leap_eval.errors import DisclosureError
 WHOLE_ROUNDS = 5
 SHOWN_ALWAYS = {"total": ("linked_children",)}
 Own = Mapping[str, tuple[str, ...]]
+# What to withhold, what that must prove and how, and which sums of each measure are hidden.
+_Protected = tuple[Pattern, Targets, examples.Witnesses, tuple[Bools, ...]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,14 +102,22 @@ def solve(
         found = fallback.wanted(problem, known.need(rules), _spared(problem, adding))
         return release, problem, known.joined(found, more), adding
 
+    built: dict[tuple[str, ...], _Protected] = {}
+
     def blocked(kept: Sequence[str]) -> suppression.Conflict | None:
         _, problem, found, adding = asked(kept)
-        counts = (
-            fallback.blocked(problem, known.need(rules))
-            if fallback.large(problem)
-            else suppression.blocked(problem, found)
+        large = fallback.large(problem)
+        conflict = (
+            (None if large else suppression.blocked(problem, found))
+            or sums.blocked(adding, rules)
+            or crossed.blocked(problem, found, adding)
         )
-        return counts or sums.blocked(adding, rules) or crossed.blocked(problem, found, adding)
+        if large and not conflict:  # only building it tells
+            try:
+                built[tuple(kept)] = _fallback(problem, found, rules, draw, adding)
+            except suppression.Conflict as told:
+                return told
+        return conflict
 
     kept, failed = list(tables), list[str]()
     while conflict := blocked(kept):
@@ -122,8 +132,8 @@ def solve(
             kept.append(back)
     release, problem, found, adding = asked(kept)
     failed = [n for n in tables if n not in kept]
-    protected = _fallback if fallback.large(problem) else _protected
-    pattern, found, shown, hidden = protected(problem, found, rules, draw, adding)
+    protected = built.get(tuple(kept)) or _protected(problem, found, rules, draw, adding)
+    pattern, found, shown, hidden = protected
     texts = _texts(problem, pattern, rules, release.outputs)
     both = zip(adding, hidden, strict=True)
     told_sums = {key: (text, span) for s, hide in both for key, text, span in s.told_of(hide)}
@@ -134,7 +144,7 @@ def solve(
 
 def _protected(
     problem: Problem, found: Targets, rules: Rules, draw: bytes, adding: Sequence[sums.Sums]
-) -> tuple[Pattern, Targets, examples.Witnesses, tuple[Bools, ...]]:
+) -> _Protected:
     need = known.need(rules)
     first = targets.primary(problem, need) | sums.first(adding, problem)
     pattern = suppression.suppress(problem, found, first, effort(rules), draw)
@@ -158,7 +168,7 @@ def _protected(
 
 def _fallback(
     problem: Problem, found: Targets, rules: Rules, draw: bytes, adding: Sequence[sums.Sums]
-) -> tuple[Pattern, Targets, examples.Witnesses, tuple[Bools, ...]]:
+) -> _Protected:
     """Protect a problem too large to search: audited as exactly, never called the best."""
     if any(s.crossing for s in adding):
         raise DisclosureError(
