@@ -210,3 +210,23 @@ def test_a_release_too_large_to_search_is_looked_at_by_people_and_gives_nobody_a
     assert told.tried > 100
     assert not told.recovered
     assert not told.broken
+
+
+def test_a_search_spared_of_safe_groups_shows_the_same_and_proves_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = world.vetted()
+    monkeypatch.setattr(fallback, "DEAR", 0)
+    spared = world.vetted()
+    tables = {name: data for name, data in spared.files.items() if name != "manifest.json"}
+    assert tables == {name: data for name, data in plain.files.items() if name != "manifest.json"}
+    home = world.laid(spared, tmp_path / "release")
+    (tmp_path / "evidence").mkdir()
+    (tmp_path / "evidence/witnesses.npz").write_bytes(spared.kept.witnesses)
+    asked = verify.attack(home, evidence=tmp_path / "evidence")
+    told = next(t for t in asked if isinstance(t, verify.Verdict))
+    assert not told.recovered
+    assert not told.broken
+    assert {o["verdict"] for o in spared.manifest["outputs"]} == {
+        o["verdict"] for o in plain.manifest["outputs"]
+    }

@@ -64,13 +64,13 @@ def wanted(problem: Problem, need: Need, spared: bool) -> Targets:
     return found if named or large(problem) else targets.add(found, unnoticed(problem, need)[1])
 
 
-def unnoticed(problem: Problem, need: Need, whole: bool = False) -> tuple[Audit, Targets]:
+def unnoticed(problem: Problem, need: Need, rounded: bool = False) -> tuple[Audit, Targets]:
     """Return the groups that are safe whatever is withheld, and the small groups that are left.
 
-    Their examples are moves that no page notices; with `whole`, of whole children only.
+    Their examples are moves that no page notices; if `rounded`, of whole children only.
     """
     moves = _unnoticed(problem, Lifts(problem, Movers(problem), level(need)))
-    moves = _whole(moves) if whole else moves
+    moves = _whole(moves) if rounded else moves
     found = small(problem, _reach(problem, moves, need), need)
     left = Audit(found, moves).open
     return Audit(targets.some(found, ~left), moves), targets.some(found, left)

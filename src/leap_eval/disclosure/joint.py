@@ -149,7 +149,7 @@ def _protected(
     first = targets.primary(problem, need) | sums.first(adding, problem)
     pattern = suppression.suppress(problem, found, first, effort(rules), draw)
     if spared := _spared(problem, adding):
-        safe, left = fallback.unnoticed(problem, need, whole=True)
+        safe, left = fallback.unnoticed(problem, need, rounded=True)
         found = targets.add(found, left)
     pattern, shown = _whole(problem, found, pattern, rules)
     # Sums last: what they withhold besides only widens what the witnesses prove.
