@@ -115,7 +115,6 @@ def test_a_group_goes_unnamed_only_if_one_of_its_atoms_is_raised_far_enough(seed
     firm = [max(reach[list(row)]) < to for row, to in zip(members(every), far, strict=True)]
     named = examples.small(problem, reach, NEED)
     assert set(members(named)) == {m for m, f in zip(members(every), firm, strict=True) if f}
-    assert 0 < len(named) < len(every)
 
 
 def members(found: targets.Targets) -> list[tuple[int, ...]]:

@@ -145,15 +145,8 @@ class Attacker:
         self._cost = cost
         # A new pattern breaks the last table (dual simplex); a new question does not (primal).
         self._solver.setOptionValue("simplex_strategy", 1 if self._fresh else 4)
-        self._solver.run()
         self.asked += 1
-        if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            self._solver.clearSolver()
-            self._solver.run()
-        if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            raise DisclosureError(
-                "disclosure: the attacker's programme did not end; nothing is released"
-            )
+        optimum(self._solver)
         self._fresh = False
         told = self._solver.getSolution()
         table = np.array(told.col_value)
@@ -252,6 +245,18 @@ def programme(
     matrix.format_ = highspy.MatrixFormat.kRowwise
     matrix.start_, matrix.index_, matrix.value_ = rows.indptr, rows.indices, rows.data
     return lp
+
+
+def optimum(solver: Any) -> None:
+    """Run a programme to its optimum, from nothing if need be, or raise."""
+    solver.run()
+    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        solver.clearSolver()
+        solver.run()
+    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        raise DisclosureError(
+            "disclosure: the attacker's programme did not end; nothing is released"
+        )
 
 
 class _Silent(highspy.Highs):

@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-import highspy
 import numpy as np
 from scipy import sparse
 
-from leap_eval.disclosure.attack import FAR, TINY, programme, quiet
+from leap_eval.disclosure.attack import FAR, TINY, optimum, programme, quiet
 from leap_eval.disclosure.cells import Problem
 from leap_eval.disclosure.cliques import Group
 from leap_eval.disclosure.declare import Bools, Floats, Ints
 from leap_eval.disclosure.targets import Need, Targets
-from leap_eval.errors import DisclosureError
 
 NEAR = 30  # a marker that lets a cell lose more children waits until a table breaks it
 CROWD = 20  # targets that are asked about one by one
@@ -121,14 +119,7 @@ class Questions:
         while True:
             # New rows break the last table (dual simplex); a new question does not (primal).
             self._solver.setOptionValue("simplex_strategy", 1 if self._fresh else 4)
-            self._solver.run()
-            if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-                self._solver.clearSolver()
-                self._solver.run()
-            if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-                raise DisclosureError(
-                    "disclosure: the attacker's programme did not end; nothing is released"
-                )
+            optimum(self._solver)
             self._fresh = False
             told = self._solver.getSolution()
             move = np.array(told.col_value)
