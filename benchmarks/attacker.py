@@ -7,10 +7,9 @@ and each presence interval, how many children there are.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import cycle, product
 from typing import Any
 
 import numpy as np
@@ -151,12 +150,12 @@ def some(facts: list[Fact], blocks: Any, who: Any, present: list[Any]) -> Iterat
     """Yield groups drawn at random without end: every other one a single place."""
     sets, kinds = sides(facts, blocks, who, present)
     chance = np.random.default_rng(0)
-    for number in itertools.count():
+    for single in cycle((False, True)):
         one = [chance.choice(len(s)) for s in sets]
         masks = [s[i] for s, i in zip(sets, one, strict=True)]
         group = np.logical_and.reduce([*masks, kinds[chance.choice(len(kinds))]])
         places = np.flatnonzero(group)
-        if number % 2 and len(places):
+        if single and len(places):
             group = np.arange(len(group)) == chance.choice(places)
         yield group
 

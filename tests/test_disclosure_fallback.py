@@ -2,7 +2,9 @@
 
 import json
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import disclose_world as world
 import numpy as np
@@ -23,7 +25,7 @@ from leap_eval.disclosure import (
     suppress,
     targets,
     verify,
-)  # fmt: skip
+)
 from leap_eval.disclosure.declare import ALL, Cube, Output, Release
 
 NEED = targets.Need(5, 5, 5)
@@ -36,11 +38,11 @@ def large(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(root / "benchmarks"))
 
 
-def drawn(seed: int, releases: int = 3):
+def drawn(seed: int):
     import programmes
 
     told = Namespace(
-        seed=2, releases=releases, outputs=2, children=200, threshold=5, programmes=1, wide=False
+        seed=2, releases=3, outputs=2, children=200, threshold=5, programmes=1, wide=False
     )
     made, counts, insider = programmes.programme(seed, told)
     own = {"p": {"service": ("s0",)}} if insider else {}
@@ -189,14 +191,36 @@ def test_a_move_is_cut_to_the_part_that_every_page_allows(seed) -> None:
     assert ((sums >= free.low[:, None] - 1e-5) & (sums <= free.high[:, None] + 1e-5)).all()
 
 
-def test_a_release_too_large_to_search_is_looked_at_by_people_and_gives_nobody_away(
-    large: None, tmp_path: Path
-) -> None:
+def after_one(home: Path) -> tuple[gate.Released, Path]:
+    """Return a release through the gate after another, and the ledger of that."""
     first = world.vetted()
-    book = world.ledger([first], tmp_path / "ledger.jsonl")
+    book = world.ledger([first], home / "ledger.jsonl")
     lines = [json.loads(line) for line in book.read_text().splitlines()]
     before = gate.Before(lines, {lines[0]["name"]: first.kept.sealed})
-    second = world.vetted(many=640, name="2025-q2", before=before)
+    return world.vetted(many=640, name="2025-q2", before=before), book
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("proven", [True, False])
+def test_a_certificate_speaks_of_integers_only_where_whole_tables_prove_all(
+    proven: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def whole(*told: Any) -> Any:
+        found, shown = real(*told)
+        return found, replace(shown, open=shown.open | ~np.full(len(found), proven))
+
+    real = fallback.whole
+    monkeypatch.setattr(fallback, "whole", whole)
+    tables = [o for o in after_one(tmp_path)[0].manifest["outputs"] if o["kind"] == "table"]
+    said = {o["certificate"]["attackers"][0].split(",")[0] for o in tables}
+    assert said == {"linear and integer" if proven else "linear"}
+
+
+@pytest.mark.usefixtures("large")
+def test_a_release_too_large_to_search_is_looked_at_by_people_and_gives_nobody_away(
+    tmp_path: Path,
+) -> None:
+    second, book = after_one(tmp_path)
     assert second.kept.line["solver"]["method"] == "fallback"
     tables = [o for o in second.manifest["outputs"] if o["kind"] == "table"]
     assert all("unproven" in o["choices"] for o in tables)

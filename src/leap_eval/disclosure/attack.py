@@ -13,7 +13,7 @@ import highspy
 import numpy as np
 from scipy import linalg, sparse
 
-from leap_eval.disclosure.cells import SHOWN, WITHHELD, Problem
+from leap_eval.disclosure.cells import WITHHELD, Problem
 from leap_eval.disclosure.declare import Bools, Floats, Ints
 from leap_eval.disclosure.targets import Targets
 from leap_eval.errors import DisclosureError
@@ -214,7 +214,7 @@ def telling(problem: Problem) -> Ints:
     Of many releases most cells are sums and differences of others, and their facts never
     change: the same attacker without them answers in a fraction of the time.
     """
-    same = (problem.fixed == SHOWN) & (problem.shown[:, 0] == problem.shown[:, 1])
+    same = problem.exact
     same[list(problem.names.values())] = False  # a conflict names cells of this release
     kept = np.array([], np.int64)
     for some in np.split(np.flatnonzero(same), np.arange(ONCE, int(same.sum()), ONCE)):

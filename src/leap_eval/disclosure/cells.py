@@ -59,6 +59,12 @@ class Problem:
         free: Bools = self.fixed == FREE
         return free
 
+    @property
+    def exact(self) -> Bools:
+        """Return which cells are shown for good, as the number they hold."""
+        exact: Bools = (self.fixed == SHOWN) & (self.shown[:, 0] == self.shown[:, 1])
+        return exact
+
 
 @dataclass(slots=True)
 class _Rows:

@@ -8,9 +8,8 @@ two tables far enough apart clear them, or the attacker is asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from leap_eval.disclosure.attack import FAR, TINY, optimum, programme, quiet
 from leap_eval.disclosure.cells import Problem
 from leap_eval.disclosure.cliques import Group
 from leap_eval.disclosure.declare import Bools, Floats, Ints
-from leap_eval.disclosure.targets import Need, Targets
+from leap_eval.disclosure.targets import Need, Targets, crossed, named
 
 NEAR = 30  # a marker that lets a cell lose more children waits until a table breaks it
 CROWD = 20  # targets that are asked about one by one
@@ -234,14 +233,6 @@ def small(problem: Problem, reach: Floats, need: Need) -> Targets:
     return named(rows[kinds(rows)[0]], problem.atoms, need)
 
 
-def named(rows: Any, atoms: Floats, need: Need) -> Targets:
-    """Return groups (rows over atoms) as targets."""
-    truth = rows @ atoms
-    many = len(truth)
-    upper, width = np.maximum(truth, need.upper), np.full(many, float(need.width))
-    return Targets(rows, truth, upper, width, ("group",) * many)
-
-
 def _small(
     groups: Iterable[Group], atoms: Floats, reach: Floats, need: Need
 ) -> Iterator[sparse.csr_matrix]:
@@ -254,8 +245,8 @@ def _small(
             sets = _usable(group, children, firm)
             shape = tuple(s.shape[1] for s in sets)
             size = int(np.prod(shape))
-            sums = _crossed(sets, np.bincount(group.place, children, size))
-            far = _crossed(sets, np.bincount(group.place, ~firm, size))
+            sums = crossed(sets, np.bincount(group.place, children, size))
+            far = crossed(sets, np.bincount(group.place, ~firm, size))
             found = np.argwhere((sums == many) & (far == 0))
             places = np.unravel_index(group.place[firm], shape)
             for at in range(0, len(found), ONCE):
@@ -288,12 +279,3 @@ def _usable(group: Group, children: Floats, firm: Bools) -> list[Bools]:
         sums, far = (sets[first].astype(float) @ side for side in sides)
         made.append(sets[first][((sums > 0) & (far == 0)).any(axis=1)])
     return made
-
-
-def _crossed(sets: Sequence[Bools], counts: Any) -> Any:
-    """Return the sums over every cross of sets."""
-
-    def step(told: Any, axis: int) -> Any:
-        return np.moveaxis(np.tensordot(sets[axis].astype(float), told, (1, axis)), 0, axis)
-
-    return reduce(step, range(len(sets)), counts.reshape(tuple(s.shape[1] for s in sets)))

@@ -28,7 +28,7 @@ from leap_eval.disclosure.examples import (
     room,
     shortened,
     small,
-)  # fmt: skip
+)
 from leap_eval.disclosure.raised import CHEAP, Lifts, Movers, swaps
 from leap_eval.disclosure.suppress import Pattern
 from leap_eval.disclosure.targets import Need, Targets
@@ -87,8 +87,7 @@ def condemned(problem: Problem, need: Need) -> Ints:
     Such a cell holds what its marker says at least, and at most what an exact one around it does.
     """
     new = np.flatnonzero(targets.primary(problem, need) & problem.free)
-    exact = np.flatnonzero((problem.fixed == SHOWN) & (problem.shown[:, 0] == problem.shown[:, 1]))
-    rows = problem.cells[new]
+    exact, rows = np.flatnonzero(problem.exact), problem.cells[new]
     around = (problem.cells[exact] @ rows.T).toarray() == np.diff(rows.indptr)
     most = np.where(around, problem.truth[exact][:, None], np.inf).min(axis=0, initial=np.inf)
     told = (most < need.upper) | (most - problem.hidden[new, 0] < need.width)
@@ -158,8 +157,7 @@ def _swapped(
 def continued(problem: Problem, movers: Movers) -> Bools:
     """Return the free cells that an older one, shown exactly, tells but for the newest movers."""
     _, of = kinds(problem.cells[:, np.flatnonzero(~movers.newest)].tocsr())
-    exact = (problem.fixed == SHOWN) & (problem.shown[:, 0] == problem.shown[:, 1])
-    told: Bools = problem.free & np.isin(of, of[exact])
+    told: Bools = problem.free & np.isin(of, of[problem.exact])
     return told
 
 

@@ -22,7 +22,7 @@ from leap_eval.errors import DisclosureError
 
 GENESIS = "0" * 64
 ATTACKERS = (
-    "linear and integer, all tables of all releases jointly, all audiences pooled",
+    "{kind}, all tables of all releases jointly, all audiences pooled",
     "the same with a partner's own services known",
     "marker read as not zero",
 )
@@ -123,12 +123,15 @@ def _line(
     withheld = sum(r["marker"] == rules.markers.withheld for r in rows)
     verdict, why = _verdict(output, withheld / max(len(rows), 1), solved, before)
     # What the search met stays private: primaries, widths, even "optimal" feed a minimality attack.
+    # Whole tables are what keeps integer attackers out: without them for all, nothing is said.
+    kind = "linear" if solved.open else "linear and integer"
+    attackers = [a.format(kind=kind) for a in ATTACKERS]
     certificate = {
         "content": digest,
         "rules": rules_hash(rules),
         "ledger": _head(before, solved.release.name),
         "version": version("leap-eval"),
-        "attackers": list(ATTACKERS) if table else ["rules for models and figures"],
+        "attackers": attackers if table else ["rules for models and figures"],
         "method": "joint audit" if table else "rules",
         "cells": len(rows),
         "withheld": withheld,

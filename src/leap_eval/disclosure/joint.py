@@ -19,7 +19,7 @@ from leap_eval.disclosure import (
     summed,
     sums,
     targets,
-)  # fmt: skip
+)
 from leap_eval.disclosure import suppress as suppression
 from leap_eval.disclosure import witnesses as examples
 from leap_eval.disclosure.cells import Problem

@@ -75,8 +75,9 @@ def swaps(
     n, seen = len(who), movers.seen[:, who]
     nothing = np.zeros(seen.shape[0] - len(soft))
     low, high = (np.concatenate([side, nothing]) for side in (free.low, free.high))
-    hard = np.flatnonzero(~np.concatenate([soft, nothing > 0]))
-    rows, low, high, _ = bounded(seen[hard], low[hard], high[hard])
+    hard = np.ones(seen.shape[0], bool)  # whatever is not soft, and every tie
+    hard[: len(soft)] = ~soft
+    rows, low, high, _ = bounded(seen[np.flatnonzero(hard)], low[hard], high[hard])
     at = np.flatnonzero(soft)
     at = at[np.diff(seen.indptr)[at] > 0]
     first, of = kinds(seen[at])
@@ -126,7 +127,8 @@ class Lifts:
         self._atoms, self._stays = problem.atoms, np.flatnonzero(movers.stays)
         sides = [codes[self._stays] for codes in axes(problem)]
         sides = [codes for codes in sides if (codes >= 0).all()]
-        self._grid = tuple(sides) if len(sides) == 3 else None
+        apart = len(set(zip(*sides, strict=True))) == len(self._stays)
+        self._grid = tuple(sides) if len(sides) == 3 and apart else None
         if self._grid:
             self._there = np.zeros([int(codes.max()) + 1 for codes in sides], bool)
             self._there[self._grid] = True

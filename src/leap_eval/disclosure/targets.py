@@ -6,6 +6,7 @@ nested nodes, in a release, joined since another, or left before it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,9 +57,15 @@ def targets(problem: Problem, need: Need, groups: bool = True) -> Targets:
         told += [_small(g, problem.atoms, need.threshold) for g in problem.groups]
     few = np.flatnonzero(problem.few & (problem.truth >= need.threshold))
     rows, why = _distinct(sparse.vstack([problem.cells[few], *told]).tocsr(), len(few), len(small))
-    truth = rows @ problem.atoms
+    return named(rows, problem.atoms, need, why)
+
+
+def named(rows: Any, atoms: Floats, need: Need, why: tuple[str, ...] = ()) -> Targets:
+    """Return groups (rows over atoms) as targets; without `why`, all are "group"."""
+    truth = rows @ atoms
     upper = np.maximum(np.full(len(truth), float(need.upper)), truth)
-    return Targets(rows, truth, upper, np.full(len(truth), float(need.width)), why)
+    width = np.full(len(truth), float(need.width))
+    return Targets(rows, truth, upper, width, why or ("group",) * len(truth))
 
 
 def add(found: Targets, more: Targets) -> Targets:
@@ -84,15 +91,21 @@ def _small(group: Group, atoms: Floats, threshold: int) -> Any:
     shape = tuple(s.shape[1] for s in group.sets)
     counts = np.zeros(int(np.prod(shape)))
     np.add.at(counts, group.place, atoms[group.atoms])
-    sums = counts.reshape(shape)
-    for axis, sets in enumerate(group.sets):
-        sums = np.moveaxis(np.tensordot(sets.astype(float), sums, (1, axis)), 0, axis)
+    sums = crossed(group.sets, counts)
     small = np.argwhere((sums > 0) & (sums < threshold))
     places = [np.unravel_index(group.place, shape)] if len(small) else []
     rows = [_members(group, places[0], chosen) for chosen in small]
     ends = np.cumsum([0, *(len(r) for r in rows)])
     told = np.concatenate([*rows, np.array([], np.int64)])
     return sparse.csr_matrix((np.ones(len(told)), told, ends), shape=(len(rows), len(atoms)))
+
+
+def crossed(sets: Sequence[Bools], counts: Any) -> Any:
+    """Return the sums over every cross of sets, a dimension each."""
+    sums = counts.reshape(tuple(s.shape[1] for s in sets))
+    for axis, told in enumerate(sets):
+        sums = np.moveaxis(np.tensordot(told.astype(float), sums, (1, axis)), 0, axis)
+    return sums
 
 
 def _members(group: Group, places: tuple[Ints, ...], chosen: Ints) -> Ints:
